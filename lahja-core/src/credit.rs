@@ -1,0 +1,287 @@
+//! Flow control: what a producer may still send on one topic of one connection.
+//!
+//! A subscriber grants a window of bytes with its announcement. The producer's [`Outlet`] counts
+//! what is outstanding; the subscriber's [`Intake`] counts what arrived and was consumed, and
+//! returns it in portions of a quarter window, so that credit costs one small message per quarter
+//! window instead of one per event.
+//!
+//! A producer may send while anything of the window is left: the last event before it waits may
+//! exceed the window. Were an event to fit as a whole, one larger than three quarters of the
+//! window could wait for credit that is never returned in portions.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use crate::error::ProtocolError;
+
+/// What every event is charged on top of its payload, for its frame and its place in a queue.
+pub(crate) const EVENT_OVERHEAD: u64 = 16;
+
+/// What an event with a payload of `len` bytes is charged.
+pub(crate) fn charge(len: usize) -> u64 {
+    len as u64 + EVENT_OVERHEAD
+}
+
+/// The producer's side.
+#[derive(Debug)]
+pub(crate) struct Outlet {
+    window: u64,
+    outstanding: u64,
+    // Invariant: 0 unless `stalled`.
+    missed: u64,
+    stalled: bool,
+    blocked_since: Option<Instant>,
+}
+
+/// How an [`Outlet`] takes an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Room {
+    /// There is room: send it.
+    Yes,
+    /// There is none: wait for credit.
+    Full,
+    /// The peer has given no credit for too long: the event is counted as missed.
+    Stalled,
+}
+
+impl Outlet {
+    pub(crate) fn new(window: u32) -> Self {
+        Self {
+            window: u64::from(window).max(1),
+            outstanding: 0,
+            missed: 0,
+            stalled: false,
+            blocked_since: None,
+        }
+    }
+
+    /// Takes room for an event that is charged `bytes`.
+    pub(crate) fn take(&mut self, bytes: u64) -> Room {
+        if self.stalled {
+            self.missed += 1;
+            return Room::Stalled;
+        }
+        if self.outstanding >= self.window {
+            return Room::Full;
+        }
+        self.outstanding += bytes;
+        Room::Yes
+    }
+
+    /// Undoes a [`take`](Self::take) that found room, for an event that was not sent after all.
+    pub(crate) fn untake(&mut self, bytes: u64) {
+        self.outstanding -= bytes;
+    }
+
+    /// Says that somebody waits for room.
+    pub(crate) fn wait(&mut self, now: Instant) {
+        self.blocked_since.get_or_insert(now);
+    }
+
+    /// Takes back credit. Returns how many events a stalled peer missed, now that it is back.
+    pub(crate) fn give(&mut self, bytes: u64) -> Result<u64, ProtocolError> {
+        let outstanding = self.outstanding.checked_sub(bytes);
+        self.outstanding = outstanding.ok_or(ProtocolError::ExcessCredit { bytes })?;
+        self.blocked_since = None;
+        Ok(self.resume())
+    }
+
+    /// Ends a stall if there is room again. Returns how many events the peer missed.
+    pub(crate) fn resume(&mut self) -> u64 {
+        if self.outstanding >= self.window {
+            return 0;
+        }
+        self.stalled = false;
+        std::mem::take(&mut self.missed)
+    }
+
+    pub(crate) fn is_stalled(&self) -> bool {
+        self.stalled
+    }
+
+    /// Declares the peer stalled if somebody has waited for `limit` without any credit.
+    pub(crate) fn sweep(&mut self, now: Instant, limit: Duration) -> Sweep {
+        match self.blocked_since {
+            Some(since) if now.saturating_duration_since(since) >= limit => {
+                self.blocked_since = None;
+                self.stalled = true;
+                Sweep::Stalled
+            }
+            Some(since) => Sweep::At(since + limit),
+            None => Sweep::Idle,
+        }
+    }
+}
+
+/// What a look at the clock found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sweep {
+    /// Nobody waits.
+    Idle,
+    /// Look again then.
+    At(Instant),
+    /// The consumer has just been declared stalled.
+    Stalled,
+}
+
+/// The subscriber's side. Shared by the reader, which receives, and the consumers, who release.
+#[derive(Debug)]
+pub(crate) struct Intake {
+    window: u64,
+    received: AtomicU64,
+    released: AtomicU64,
+    // Invariant: `returned <= released <= received`.
+    returned: AtomicU64,
+}
+
+impl Intake {
+    pub(crate) fn new(window: u32) -> Self {
+        Self {
+            window: u64::from(window).max(1),
+            received: AtomicU64::new(0),
+            released: AtomicU64::new(0),
+            returned: AtomicU64::new(0),
+        }
+    }
+
+    /// Counts an event that arrived. Only the connection's reader calls this.
+    pub(crate) fn receive(&self, bytes: u64) -> Result<(), ProtocolError> {
+        let received = self.received.load(Ordering::Relaxed);
+        let returned = self.returned.load(Ordering::Relaxed);
+        if received - returned >= self.window {
+            let window = self.window;
+            return Err(ProtocolError::WindowExceeded { window });
+        }
+        self.received.store(received + bytes, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Counts what was consumed. Returns the credit to give back, if there is enough of it.
+    pub(crate) fn release(&self, bytes: u64) -> Option<u64> {
+        let released = self.released.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        let portion = self.window.div_ceil(4);
+        let mut returned = self.returned.load(Ordering::Relaxed);
+        loop {
+            let due = released.saturating_sub(returned);
+            if due < portion {
+                return None;
+            }
+            match self.returned.compare_exchange_weak(
+                returned,
+                released,
+                Ordering::Relaxed,
+                Ordering::Relaxed,
+            ) {
+                Ok(_) => return Some(due),
+                Err(current) => returned = current,
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn a_producer_waits_once_the_window_is_used_up() {
+        let mut outlet = Outlet::new(100);
+        assert_eq!(outlet.take(60), Room::Yes);
+        assert_eq!(outlet.take(60), Room::Yes);
+        assert_eq!(outlet.take(1), Room::Full);
+        assert_eq!(outlet.give(21), Ok(0));
+        assert_eq!(outlet.take(1), Room::Yes);
+    }
+
+    #[test]
+    fn one_event_may_exceed_the_window() {
+        let mut outlet = Outlet::new(100);
+        assert_eq!(outlet.take(10_000), Room::Yes);
+        assert_eq!(outlet.take(1), Room::Full);
+    }
+
+    #[test]
+    fn more_credit_than_was_used_is_the_peers_fault() {
+        let mut outlet = Outlet::new(100);
+        outlet.take(10);
+        let bytes = 11;
+        assert_eq!(outlet.give(bytes), Err(ProtocolError::ExcessCredit { bytes }));
+    }
+
+    #[test]
+    fn a_peer_without_credit_for_the_limit_is_stalled_until_it_gives_some() {
+        let start = Instant::now();
+        let mut outlet = Outlet::new(100);
+        outlet.take(100);
+        assert_eq!(outlet.sweep(start, SECOND), Sweep::Idle);
+        outlet.wait(start);
+        outlet.wait(start + SECOND / 2);
+        assert_eq!(outlet.sweep(start + SECOND / 2, SECOND), Sweep::At(start + SECOND));
+        assert_eq!(outlet.sweep(start + SECOND, SECOND), Sweep::Stalled);
+        assert_eq!(outlet.take(1), Room::Stalled);
+        assert_eq!(outlet.take(1), Room::Stalled);
+        assert_eq!(outlet.give(50), Ok(2));
+        assert_eq!(outlet.take(1), Room::Yes);
+        assert_eq!(outlet.give(1), Ok(0));
+    }
+
+    #[test]
+    fn any_credit_restarts_the_clock_of_a_stall() {
+        let start = Instant::now();
+        let mut outlet = Outlet::new(100);
+        outlet.take(1_000);
+        outlet.wait(start);
+        outlet.give(1).unwrap();
+        assert_eq!(outlet.sweep(start + SECOND, SECOND), Sweep::Idle);
+        outlet.wait(start + SECOND);
+        assert_eq!(outlet.sweep(start + SECOND, SECOND), Sweep::At(start + 2 * SECOND));
+    }
+
+    #[test]
+    fn credit_is_returned_in_quarters_of_the_window() {
+        let intake = Intake::new(100);
+        intake.receive(60).unwrap();
+        assert_eq!(intake.release(24), None);
+        assert_eq!(intake.release(1), Some(25));
+        assert_eq!(intake.release(35), Some(35));
+    }
+
+    #[test]
+    fn an_event_beyond_the_window_is_the_peers_fault() {
+        let intake = Intake::new(100);
+        intake.receive(99).unwrap();
+        intake.receive(50).unwrap();
+        let window = 100;
+        assert_eq!(intake.receive(1), Err(ProtocolError::WindowExceeded { window }));
+        intake.release(50);
+        assert_eq!(intake.receive(1), Ok(()));
+    }
+
+    /// Whatever is sent and consumed in whatever order: the producer never waits while nothing is
+    /// left to consume, and the intake never blames a producer that keeps the rules.
+    #[test]
+    fn a_producer_that_waits_always_gets_credit_when_all_is_consumed() {
+        for window in 1..40_u32 {
+            for size in 1..60 {
+                let mut outlet = Outlet::new(window);
+                let intake = Intake::new(window);
+                let mut queued = 0;
+                for _ in 0..20 {
+                    while outlet.take(size) == Room::Yes {
+                        intake.receive(size).unwrap();
+                        queued += size;
+                    }
+                    while queued > 0 {
+                        queued -= size;
+                        if let Some(bytes) = intake.release(size) {
+                            outlet.give(bytes).unwrap();
+                        }
+                    }
+                    assert_eq!(outlet.take(0), Room::Yes, "window {window}, size {size}");
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,337 @@
+//! Frames: delimited bytes, the unit that a transport carries.
+//!
+//! ```text
+//! frame = length (u32, little endian, of what follows) content (1 to `max_frame` bytes)
+//! ```
+//!
+//! [`FrameBuffer`] holds frames on their way out, [`FrameDecoder`] finds them in what arrives.
+
+use crate::error::FrameError;
+
+/// Bytes of the length that precedes each frame's content.
+pub(crate) const PREFIX_LEN: usize = 4;
+
+/// The most that one read asks for while frames are small.
+const READ_CHUNK: usize = 64 * 1024;
+
+/// A buffer that served a burst gives its memory back beyond this many bytes.
+const KEEP_CAPACITY: usize = 256 * 1024;
+
+/// Whole frames that wait to be written, of which the front may have been written in part.
+///
+/// A [`FrameWriter`](crate::FrameWriter) writes [`bytes`](Self::bytes) and calls
+/// [`advance`](Self::advance) with what was taken. What was not taken stays, so a frame is never
+/// torn, whoever stops waiting.
+#[derive(Debug, Default)]
+pub struct FrameBuffer {
+    // Invariant: whole frames from index 0 on. Written frames stay until all are written.
+    bytes: Vec<u8>,
+    // Invariant: at most `bytes.len()`; what lies before it has been written.
+    written: usize,
+}
+
+impl FrameBuffer {
+    /// Creates an empty buffer.
+    pub const fn new() -> Self {
+        Self {
+            bytes: Vec::new(),
+            written: 0,
+        }
+    }
+
+    /// Returns what is still to be written.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes[self.written..]
+    }
+
+    /// Returns how many bytes are still to be written.
+    pub fn len(&self) -> usize {
+        self.bytes.len() - self.written
+    }
+
+    /// Tells whether everything has been written.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Marks the first `count` of [`bytes`](Self::bytes) as written.
+    ///
+    /// # Panics
+    ///
+    /// Panics if `count` is more than [`len`](Self::len).
+    pub fn advance(&mut self, count: usize) {
+        assert!(count <= self.len(), "more written than there was");
+        self.written += count;
+        if self.is_empty() {
+            self.clear();
+        }
+    }
+
+    /// Appends a frame with the given content.
+    ///
+    /// # Panics
+    ///
+    /// Panics if `content` is empty or longer than `u32::MAX` bytes.
+    pub fn push(&mut self, content: &[u8]) {
+        self.push_with(|bytes| bytes.extend_from_slice(content));
+    }
+
+    /// Takes the unwritten bytes out as one vector and leaves the buffer empty.
+    pub fn take_bytes(&mut self) -> Vec<u8> {
+        let mut bytes = std::mem::take(&mut self.bytes);
+        bytes.drain(..self.written);
+        self.written = 0;
+        bytes
+    }
+
+    /// Appends a frame whose content `write` appends to the vector. Returns the frame's length,
+    /// prefix included.
+    pub(crate) fn push_with(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> usize {
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(&[0; PREFIX_LEN]);
+        write(&mut self.bytes);
+        let content = self.bytes.len() - start - PREFIX_LEN;
+        assert!(content > 0, "a frame has content");
+        let prefix = u32::try_from(content).expect("a frame is shorter than 4 GiB");
+        self.bytes[start..start + PREFIX_LEN].copy_from_slice(&prefix.to_le_bytes());
+        PREFIX_LEN + content
+    }
+
+    /// Returns the content of every frame of which a byte is still to be written.
+    pub(crate) fn unwritten(&self) -> impl Iterator<Item = &[u8]> {
+        let mut start = 0;
+        std::iter::from_fn(move || {
+            let prefix = self.bytes.get(start..start + PREFIX_LEN)?;
+            let content = start + PREFIX_LEN;
+            start = content + prefix_value(prefix);
+            Some((start, &self.bytes[content..start]))
+        })
+        .filter(|&(end, _)| end > self.written)
+        .map(|(_, content)| content)
+    }
+
+    fn clear(&mut self) {
+        self.written = 0;
+        self.bytes.clear();
+        if self.bytes.capacity() > KEEP_CAPACITY {
+            self.bytes = Vec::new();
+        }
+    }
+}
+
+/// Finds frames in bytes that arrive in pieces of any size.
+///
+/// The length is checked before anything is reserved, and the buffer grows with the bytes that
+/// arrive, not with the length they promise.
+#[derive(Debug)]
+pub struct FrameDecoder {
+    max_frame: usize,
+    // Bytes that arrived and were not yet taken are `buffer[start..end]`.
+    buffer: Vec<u8>,
+    start: usize,
+    end: usize,
+}
+
+impl FrameDecoder {
+    /// Creates a decoder that refuses frames with more than `max_frame` bytes of content.
+    pub fn new(max_frame: usize) -> Self {
+        Self {
+            max_frame,
+            buffer: Vec::new(),
+            start: 0,
+            end: 0,
+        }
+    }
+
+    /// Changes the limit for the frames that were not yet taken.
+    pub fn set_max_frame(&mut self, max_frame: usize) {
+        self.max_frame = max_frame;
+    }
+
+    /// Returns room for arriving bytes, never empty. Say with [`filled`](Self::filled) how much
+    /// of it was used.
+    pub fn space(&mut self) -> &mut [u8] {
+        if self.start == self.end {
+            self.start = 0;
+            self.end = 0;
+            if self.buffer.len() > KEEP_CAPACITY {
+                self.buffer = Vec::new();
+            }
+        }
+        if self.buffer.len() - self.end < READ_CHUNK / 2 {
+            self.make_space();
+        }
+        &mut self.buffer[self.end..]
+    }
+
+    /// Marks the first `count` bytes of [`space`](Self::space) as arrived.
+    ///
+    /// # Panics
+    ///
+    /// Panics if `count` is more than the space there was.
+    pub fn filled(&mut self, count: usize) {
+        assert!(count <= self.buffer.len() - self.end, "more filled than space");
+        self.end += count;
+    }
+
+    /// Appends bytes that arrived.
+    pub fn feed(&mut self, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            let space = self.space();
+            let count = space.len().min(bytes.len());
+            space[..count].copy_from_slice(&bytes[..count]);
+            self.filled(count);
+            bytes = &bytes[count..];
+        }
+    }
+
+    /// Returns the content of the next whole frame, or `None` until more bytes arrive.
+    ///
+    /// # Errors
+    ///
+    /// An empty frame and one over the limit. The stream cannot be followed any further.
+    pub fn next_frame(&mut self) -> Result<Option<&[u8]>, FrameError> {
+        let arrived = &self.buffer[self.start..self.end];
+        let Some((prefix, rest)) = arrived.split_at_checked(PREFIX_LEN) else {
+            return Ok(None);
+        };
+        let len = prefix_value(prefix);
+        if len == 0 {
+            return Err(FrameError::Empty);
+        }
+        if len > self.max_frame {
+            return Err(FrameError::TooLong {
+                len,
+                max: self.max_frame,
+            });
+        }
+        if rest.len() < len {
+            return Ok(None);
+        }
+        let content = self.start + PREFIX_LEN;
+        self.start = content + len;
+        Ok(Some(&self.buffer[content..self.start]))
+    }
+
+    /// Checks that the bytes may end here.
+    ///
+    /// # Errors
+    ///
+    /// [`FrameError::Truncated`] if a frame has begun and not ended.
+    pub fn finish(&self) -> Result<(), FrameError> {
+        match self.end - self.start {
+            0 => Ok(()),
+            arrived => Err(FrameError::Truncated { arrived }),
+        }
+    }
+
+    /// Moves what is left to the front and grows the buffer to at most twice what has arrived.
+    fn make_space(&mut self) {
+        self.buffer.copy_within(self.start..self.end, 0);
+        self.end -= self.start;
+        self.start = 0;
+        if self.buffer.len() - self.end < READ_CHUNK / 2 {
+            let len = (self.end * 2).max(READ_CHUNK);
+            self.buffer.resize(len, 0);
+        }
+    }
+}
+
+fn prefix_value(prefix: &[u8]) -> usize {
+    let bytes = prefix.try_into().expect("a prefix has four bytes");
+    u32::from_le_bytes(bytes) as usize
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn frames(contents: &[&[u8]]) -> Vec<u8> {
+        let mut buffer = FrameBuffer::new();
+        for content in contents {
+            buffer.push(content);
+        }
+        buffer.take_bytes()
+    }
+
+    fn decode_all(decoder: &mut FrameDecoder) -> Result<Vec<Vec<u8>>, FrameError> {
+        let mut found = Vec::new();
+        while let Some(frame) = decoder.next_frame()? {
+            found.push(frame.to_vec());
+        }
+        Ok(found)
+    }
+
+    #[test]
+    fn frames_are_found_however_the_bytes_are_split() {
+        let contents: [&[u8]; 3] = [b"a", &[7; 300], b"xyz"];
+        let bytes = frames(&contents);
+        for split in 0..=bytes.len() {
+            let mut decoder = FrameDecoder::new(300);
+            decoder.feed(&bytes[..split]);
+            let mut found = decode_all(&mut decoder).unwrap();
+            decoder.feed(&bytes[split..]);
+            found.extend(decode_all(&mut decoder).unwrap());
+            assert_eq!(found, contents, "split at {split}");
+            assert_eq!(decoder.finish(), Ok(()));
+        }
+    }
+
+    #[test]
+    fn an_empty_frame_is_refused() {
+        let mut decoder = FrameDecoder::new(10);
+        decoder.feed(&[0, 0, 0, 0]);
+        assert_eq!(decoder.next_frame(), Err(FrameError::Empty));
+    }
+
+    #[test]
+    fn a_length_over_the_limit_is_refused_before_its_bytes_arrive() {
+        let mut decoder = FrameDecoder::new(10);
+        decoder.feed(&u32::MAX.to_le_bytes());
+        let max = 10;
+        let len = u32::MAX as usize;
+        assert_eq!(decoder.next_frame(), Err(FrameError::TooLong { len, max }));
+        assert!(decoder.buffer.len() <= READ_CHUNK);
+    }
+
+    #[test]
+    fn a_promised_length_reserves_nothing() {
+        let mut decoder = FrameDecoder::new(16 << 20);
+        decoder.feed(&(16_u32 << 20).to_le_bytes());
+        assert_eq!(decoder.next_frame(), Ok(None));
+        decoder.space();
+        assert!(decoder.buffer.len() <= READ_CHUNK);
+    }
+
+    #[test]
+    fn an_end_within_a_frame_is_an_error() {
+        let mut decoder = FrameDecoder::new(10);
+        decoder.feed(&[3, 0, 0, 0, 1]);
+        assert_eq!(decoder.next_frame(), Ok(None));
+        assert_eq!(decoder.finish(), Err(FrameError::Truncated { arrived: 5 }));
+    }
+
+    #[test]
+    fn a_partly_written_frame_counts_as_unwritten() {
+        let mut buffer = FrameBuffer::new();
+        buffer.push(b"one");
+        buffer.push(b"two");
+        assert_eq!(buffer.unwritten().count(), 2);
+        buffer.advance(6);
+        assert_eq!(buffer.unwritten().count(), 2);
+        buffer.advance(1);
+        assert_eq!(buffer.unwritten().collect::<Vec<_>>(), [b"two"]);
+        buffer.advance(7);
+        assert_eq!(buffer.unwritten().count(), 0);
+        assert!(buffer.is_empty());
+    }
+
+    #[test]
+    fn every_length_around_the_limit_is_judged_rightly() {
+        for len in 1..=9_usize {
+            let mut decoder = FrameDecoder::new(8);
+            decoder.feed(&frames(&[&vec![1; len]]));
+            assert_eq!(decoder.next_frame().is_ok(), len <= 8, "{len}");
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! The bounds that an endpoint keeps, and their defaults.
+
+use std::time::Duration;
+
+/// What an endpoint allows itself and its peers.
+///
+/// Every queue, table and frame has a bound. The defaults suit events of up to a few megabytes;
+/// change single fields of [`Limits::default`] for anything else.
+///
+/// # Examples
+///
+/// ```
+/// use lahja_core::Limits;
+///
+/// let mut limits = Limits::default();
+/// limits.frame = 64 * 1024;
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Limits {
+    /// The longest frame, in bytes, sent or received. Default: 16 MiB.
+    pub frame: u32,
+    /// The deepest nesting of an event's value. Default: 64.
+    pub depth: usize,
+    /// What each peer may send on each topic before this endpoint has consumed it, in bytes. One
+    /// event may exceed it. Default: 256 KiB.
+    pub window: u32,
+    /// What may wait for one connection's transport, in bytes, before events and responses wait
+    /// to be queued. One frame may exceed it. Default: 4 MiB.
+    pub backlog: usize,
+    /// How many events of this endpoint itself a subscription queues, where it does not say
+    /// otherwise. Default: 1,024.
+    pub capacity: usize,
+    /// Topics announced on one connection, by either end. Default: 4,096.
+    pub topics: u32,
+    /// Requests in flight on one connection, in each direction. Default: 4,096.
+    pub requests: u32,
+    /// How long a request may take, where it does not say otherwise. Default: 30 s.
+    pub request_timeout: Duration,
+    /// How long producers wait for a consumer that consumes nothing before they go on without
+    /// it. Default: 10 s.
+    pub stalled_after: Duration,
+    /// How long a handshake, and connecting with all its retries, may take. Default: 10 s.
+    pub handshake_timeout: Duration,
+    /// The longest frame, in bytes, before the handshake is done. Default: 4 KiB.
+    pub handshake_frame: u32,
+    /// Handshakes that a server conducts at once; one more ends the oldest. Default: 64.
+    pub handshakes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            frame: 16 << 20,
+            depth: 64,
+            window: 256 << 10,
+            backlog: 4 << 20,
+            capacity: 1_024,
+            topics: 4_096,
+            requests: 4_096,
+            request_timeout: Duration::from_secs(30),
+            stalled_after: Duration::from_secs(10),
+            handshake_timeout: Duration::from_secs(10),
+            handshake_frame: 4 << 10,
+            handshakes: 64,
+        }
+    }
+}

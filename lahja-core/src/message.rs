@@ -1,0 +1,512 @@
+//! Messages: what one frame says. This file is the reference of the wire format.
+//!
+//! A frame's content is one kind byte, a compact header, and for some kinds a payload to the
+//! frame's end. `varint` is an unsigned LEB128 number of at most 64 bits, `text` a varint length
+//! and that many bytes of UTF-8; fixed-width numbers are little endian.
+//!
+//! | kind | message | header | payload |
+//! |------|---------|--------|---------|
+//! | 0x01 | Hello | magic `lahja`, oldest and newest version (u8 each), features (varint), nonce (u128), largest frame, topics, requests (varint each), name (text), count of groups (varint) and each group (text) | |
+//! | 0x02 | Refuse | reason (u8) | |
+//! | 0x03 | Announce | epoch, number, window (varint each), fingerprint (u64), name (text) | |
+//! | 0x04 | Withdraw | epoch, number (varint each) | |
+//! | 0x05 | Ready | | |
+//! | 0x06 | Acknowledge | epoch (varint) | |
+//! | 0x07 | Credit | number, bytes (varint each) | |
+//! | 0x08 | Event | flags (u8), number (varint), request id (varint, flag 1), options (varint length and bytes, flag 2) | the event |
+//! | 0x09 | Response | flags (u8), request id (varint), type (u64), options (flag 2) | the answer |
+//! | 0x0a | Failure | request id (varint), reason (u8) | |
+//! | 0x0b | Cancel | request id (varint) | |
+//! | 0x0c | Lagged | number, count (varint each) | |
+//! | 0x0d | Goodbye | | |
+//!
+//! A kind of 0x80 and above is optional: a reader that does not know it skips the frame. Options
+//! are likewise skipped by readers that have no use for them; no other flag may be set. Bytes
+//! after the header of a message without payload are ignored, which is where later versions add
+//! fields.
+
+use crate::error::ProtocolError;
+use crate::name::EndpointName;
+
+/// The version of the protocol that this build speaks, and the oldest that it understands.
+pub(crate) const VERSION: u8 = 1;
+pub(crate) const OLDEST_VERSION: u8 = 1;
+
+/// The longest name of a topic, in bytes.
+pub(crate) const MAX_TOPIC_NAME: usize = 255;
+
+/// The most groups that an endpoint may be a member of.
+pub(crate) const MAX_GROUPS: usize = 32;
+
+const MAGIC: &[u8; 5] = b"lahja";
+
+const FLAG_REQUEST: u8 = 1;
+const FLAG_OPTIONS: u8 = 2;
+
+mod kind {
+    pub(super) const HELLO: u8 = 0x01;
+    pub(super) const REFUSE: u8 = 0x02;
+    pub(super) const ANNOUNCE: u8 = 0x03;
+    pub(super) const WITHDRAW: u8 = 0x04;
+    pub(super) const READY: u8 = 0x05;
+    pub(super) const ACKNOWLEDGE: u8 = 0x06;
+    pub(super) const CREDIT: u8 = 0x07;
+    pub(super) const EVENT: u8 = 0x08;
+    pub(super) const RESPONSE: u8 = 0x09;
+    pub(super) const FAILURE: u8 = 0x0a;
+    pub(super) const CANCEL: u8 = 0x0b;
+    pub(super) const LAGGED: u8 = 0x0c;
+    pub(super) const GOODBYE: u8 = 0x0d;
+    /// Unknown kinds from here on are skipped.
+    pub(super) const OPTIONAL: u8 = 0x80;
+}
+
+/// What one frame says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Message<'a> {
+    Hello(Hello),
+    Refuse(Refusal),
+    Announce {
+        epoch: u64,
+        number: u32,
+        window: u32,
+        fingerprint: u64,
+        name: &'a str,
+    },
+    Withdraw {
+        epoch: u64,
+        number: u32,
+    },
+    /// What precedes it is all that its sender had announced when it said hello.
+    Ready,
+    Acknowledge {
+        epoch: u64,
+    },
+    Credit {
+        number: u32,
+        bytes: u64,
+    },
+    Event {
+        number: u32,
+        request: Option<u64>,
+        payload: &'a [u8],
+    },
+    Response {
+        id: u64,
+        response_type: u64,
+        payload: &'a [u8],
+    },
+    Failure {
+        id: u64,
+        reason: FailureReason,
+    },
+    Cancel {
+        id: u64,
+    },
+    Lagged {
+        number: u32,
+        count: u64,
+    },
+    Goodbye,
+    /// A kind that this build does not know and may skip.
+    Unknown,
+}
+
+/// How an endpoint introduces itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Hello {
+    pub(crate) oldest_version: u8,
+    pub(crate) newest_version: u8,
+    pub(crate) features: u64,
+    /// Tells one life of an endpoint from the next, and an endpoint from itself.
+    pub(crate) nonce: u128,
+    pub(crate) max_frame: u32,
+    pub(crate) max_topics: u32,
+    pub(crate) max_requests: u32,
+    pub(crate) name: EndpointName,
+    pub(crate) groups: Vec<EndpointName>,
+}
+
+/// Why an endpoint does not want a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Refusal {
+    /// No version is understood by both.
+    Version = 1,
+    /// The peer bears our name.
+    NameTaken = 2,
+    /// The peer is ourselves.
+    Myself = 3,
+    /// There is a connection to an endpoint of that name.
+    AlreadyConnected = 4,
+    /// The endpoint is closing.
+    Closing = 5,
+    /// A reason that this build does not know.
+    Other = 0,
+}
+
+/// Why a request gets no response from a peer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum FailureReason {
+    /// Whoever received the request dropped it or panicked.
+    Unanswered = 1,
+    /// The request's payload could not be decoded.
+    Malformed = 2,
+    /// A reason that this build does not know.
+    Other = 0,
+}
+
+impl Message<'_> {
+    /// Tells whether losing the message loses something that a user handed over.
+    pub(crate) fn content_is_users(content: &[u8]) -> bool {
+        matches!(content.first(), Some(&(kind::EVENT | kind::RESPONSE)))
+    }
+
+    pub(crate) fn kind_name(&self) -> &'static str {
+        match self {
+            Message::Hello(_) => "Hello",
+            Message::Refuse(_) => "Refuse",
+            Message::Announce { .. } => "Announce",
+            Message::Withdraw { .. } => "Withdraw",
+            Message::Ready => "Ready",
+            Message::Acknowledge { .. } => "Acknowledge",
+            Message::Credit { .. } => "Credit",
+            Message::Event { .. } => "Event",
+            Message::Response { .. } => "Response",
+            Message::Failure { .. } => "Failure",
+            Message::Cancel { .. } => "Cancel",
+            Message::Lagged { .. } => "Lagged",
+            Message::Goodbye => "Goodbye",
+            Message::Unknown => "unknown",
+        }
+    }
+
+    /// Appends the message to `out`.
+    pub(crate) fn encode(&self, out: &mut Vec<u8>) {
+        match *self {
+            Message::Hello(ref hello) => hello.encode(out),
+            Message::Refuse(refusal) => out.extend([kind::REFUSE, refusal as u8]),
+            Message::Announce {
+                epoch,
+                number,
+                window,
+                fingerprint,
+                name,
+            } => {
+                out.push(kind::ANNOUNCE);
+                put_varint(out, epoch);
+                put_varint(out, number.into());
+                put_varint(out, window.into());
+                out.extend(fingerprint.to_le_bytes());
+                put_text(out, name);
+            }
+            Message::Withdraw { epoch, number } => {
+                put_numbers(out, kind::WITHDRAW, &[epoch, number.into()]);
+            }
+            Message::Ready => out.push(kind::READY),
+            Message::Acknowledge { epoch } => put_numbers(out, kind::ACKNOWLEDGE, &[epoch]),
+            Message::Credit { number, bytes } => {
+                put_numbers(out, kind::CREDIT, &[number.into(), bytes]);
+            }
+            Message::Event {
+                number,
+                request,
+                payload,
+            } => {
+                let flags = if request.is_some() { FLAG_REQUEST } else { 0 };
+                out.extend([kind::EVENT, flags]);
+                put_varint(out, number.into());
+                if let Some(id) = request {
+                    put_varint(out, id);
+                }
+                out.extend_from_slice(payload);
+            }
+            Message::Response {
+                id,
+                response_type,
+                payload,
+            } => {
+                out.extend([kind::RESPONSE, 0]);
+                put_varint(out, id);
+                out.extend(response_type.to_le_bytes());
+                out.extend_from_slice(payload);
+            }
+            Message::Failure { id, reason } => {
+                put_numbers(out, kind::FAILURE, &[id]);
+                out.push(reason as u8);
+            }
+            Message::Cancel { id } => put_numbers(out, kind::CANCEL, &[id]),
+            Message::Lagged { number, count } => {
+                put_numbers(out, kind::LAGGED, &[number.into(), count]);
+            }
+            Message::Goodbye => out.push(kind::GOODBYE),
+            Message::Unknown => out.push(kind::OPTIONAL),
+        }
+    }
+
+    /// Reads the content of a frame.
+    pub(crate) fn decode(content: &[u8]) -> Result<Message<'_>, ProtocolError> {
+        let mut header = Header::new(content);
+        let message = match header.byte()? {
+            kind::HELLO => Message::Hello(Hello::decode(&mut header)?),
+            kind::REFUSE => Message::Refuse(Refusal::from_code(header.byte()?)),
+            kind::ANNOUNCE => Message::Announce {
+                epoch: header.varint()?,
+                number: header.varint_u32()?,
+                window: header.varint_u32()?,
+                fingerprint: u64::from_le_bytes(header.array()?),
+                name: header.text(MAX_TOPIC_NAME)?,
+            },
+            kind::WITHDRAW => Message::Withdraw {
+                epoch: header.varint()?,
+                number: header.varint_u32()?,
+            },
+            kind::READY => Message::Ready,
+            kind::ACKNOWLEDGE => Message::Acknowledge {
+                epoch: header.varint()?,
+            },
+            kind::CREDIT => Message::Credit {
+                number: header.varint_u32()?,
+                bytes: header.varint()?,
+            },
+            kind::EVENT => {
+                let flags = header.flags(FLAG_REQUEST | FLAG_OPTIONS)?;
+                let number = header.varint_u32()?;
+                let request = match flags & FLAG_REQUEST {
+                    0 => None,
+                    _ => Some(header.varint()?),
+                };
+                header.skip_options(flags)?;
+                Message::Event {
+                    number,
+                    request,
+                    payload: header.rest,
+                }
+            }
+            kind::RESPONSE => {
+                let flags = header.flags(FLAG_OPTIONS)?;
+                let id = header.varint()?;
+                let response_type = u64::from_le_bytes(header.array()?);
+                header.skip_options(flags)?;
+                Message::Response {
+                    id,
+                    response_type,
+                    payload: header.rest,
+                }
+            }
+            kind::FAILURE => Message::Failure {
+                id: header.varint()?,
+                reason: FailureReason::from_code(header.byte()?),
+            },
+            kind::CANCEL => Message::Cancel {
+                id: header.varint()?,
+            },
+            kind::LAGGED => Message::Lagged {
+                number: header.varint_u32()?,
+                count: header.varint()?,
+            },
+            kind::GOODBYE => Message::Goodbye,
+            kind::OPTIONAL.. => Message::Unknown,
+            kind => return Err(ProtocolError::UnknownKind { kind }),
+        };
+        Ok(message)
+    }
+}
+
+impl Hello {
+    fn encode(&self, out: &mut Vec<u8>) {
+        out.push(kind::HELLO);
+        out.extend_from_slice(MAGIC);
+        out.extend([self.oldest_version, self.newest_version]);
+        put_varint(out, self.features);
+        out.extend(self.nonce.to_le_bytes());
+        for limit in [self.max_frame, self.max_topics, self.max_requests] {
+            put_varint(out, limit.into());
+        }
+        put_text(out, self.name.as_str());
+        put_varint(out, self.groups.len() as u64);
+        for group in &self.groups {
+            put_text(out, group.as_str());
+        }
+    }
+
+    fn decode(header: &mut Header<'_>) -> Result<Self, ProtocolError> {
+        if header.array()? != *MAGIC {
+            return Err(ProtocolError::NotLahja);
+        }
+        let [oldest_version, newest_version] = header.array()?;
+        let features = header.varint()?;
+        let nonce = u128::from_le_bytes(header.array()?);
+        let max_frame = header.varint_u32()?;
+        let max_topics = header.varint_u32()?;
+        let max_requests = header.varint_u32()?;
+        let name = header.name()?;
+        let count = header.varint()?;
+        if count > MAX_GROUPS as u64 {
+            return Err(ProtocolError::TooManyGroups { count });
+        }
+        let groups = (0..count).map(|_| header.name()).collect::<Result<_, _>>()?;
+        Ok(Self {
+            oldest_version,
+            newest_version,
+            features,
+            nonce,
+            max_frame,
+            max_topics,
+            max_requests,
+            name,
+            groups,
+        })
+    }
+}
+
+impl Refusal {
+    fn from_code(code: u8) -> Self {
+        use Refusal::{AlreadyConnected, Closing, Myself, NameTaken, Other, Version};
+        [Version, NameTaken, Myself, AlreadyConnected, Closing]
+            .into_iter()
+            .find(|&refusal| refusal as u8 == code)
+            .unwrap_or(Other)
+    }
+}
+
+impl FailureReason {
+    fn from_code(code: u8) -> Self {
+        match code {
+            1 => Self::Unanswered,
+            2 => Self::Malformed,
+            _ => Self::Other,
+        }
+    }
+}
+
+/// The type of a response on the wire: FNV-1a (64 bit) of its topic's name. See
+/// <http://www.isthe.com/chongo/tech/comp/fnv/>.
+pub(crate) const fn response_type(name: &str) -> u64 {
+    let bytes = name.as_bytes();
+    let mut hash = 0xcbf2_9ce4_8422_2325_u64;
+    let mut i = 0;
+    while i < bytes.len() {
+        hash ^= bytes[i] as u64;
+        hash = hash.wrapping_mul(0x0000_0100_0000_01b3);
+        i += 1;
+    }
+    hash
+}
+
+fn put_numbers(out: &mut Vec<u8>, kind: u8, numbers: &[u64]) {
+    out.push(kind);
+    for &number in numbers {
+        put_varint(out, number);
+    }
+}
+
+fn put_text(out: &mut Vec<u8>, text: &str) {
+    put_varint(out, text.len() as u64);
+    out.extend_from_slice(text.as_bytes());
+}
+
+fn put_varint(out: &mut Vec<u8>, mut number: u64) {
+    while number >= 0x80 {
+        out.push(number as u8 | 0x80);
+        number >>= 7;
+    }
+    out.push(number as u8);
+}
+
+/// What is left to read of a frame's content.
+struct Header<'a> {
+    len: usize,
+    rest: &'a [u8],
+}
+
+impl<'a> Header<'a> {
+    fn new(content: &'a [u8]) -> Self {
+        Self {
+            len: content.len(),
+            rest: content,
+        }
+    }
+
+    fn truncated(&self) -> ProtocolError {
+        ProtocolError::TruncatedHeader { len: self.len }
+    }
+
+    #[inline]
+    fn byte(&mut self) -> Result<u8, ProtocolError> {
+        let (&byte, rest) = self.rest.split_first().ok_or_else(|| self.truncated())?;
+        self.rest = rest;
+        Ok(byte)
+    }
+
+    fn bytes(&mut self, count: usize) -> Result<&'a [u8], ProtocolError> {
+        let split = self.rest.split_at_checked(count);
+        let (bytes, rest) = split.ok_or_else(|| self.truncated())?;
+        self.rest = rest;
+        Ok(bytes)
+    }
+
+    fn array<const N: usize>(&mut self) -> Result<[u8; N], ProtocolError> {
+        let (array, rest) = self.rest.split_first_chunk().ok_or_else(|| self.truncated())?;
+        self.rest = rest;
+        Ok(*array)
+    }
+
+    #[inline]
+    fn varint(&mut self) -> Result<u64, ProtocolError> {
+        let mut number = 0;
+        for shift in (0..64).step_by(7) {
+            let byte = self.byte()?;
+            let bits = u64::from(byte & 0x7f);
+            if shift == 63 && bits > 1 {
+                break;
+            }
+            number |= bits << shift;
+            if byte < 0x80 {
+                return Ok(number);
+            }
+        }
+        Err(ProtocolError::NumberTooLarge)
+    }
+
+    #[inline]
+    fn varint_u32(&mut self) -> Result<u32, ProtocolError> {
+        u32::try_from(self.varint()?).map_err(|_| ProtocolError::NumberTooLarge)
+    }
+
+    fn flags(&mut self, known: u8) -> Result<u8, ProtocolError> {
+        let flags = self.byte()?;
+        match flags & !known {
+            0 => Ok(flags),
+            _ => Err(ProtocolError::UnknownFlags { flags }),
+        }
+    }
+
+    fn skip_options(&mut self, flags: u8) -> Result<(), ProtocolError> {
+        if flags & FLAG_OPTIONS != 0 {
+            let len = self.varint()?;
+            let len = usize::try_from(len).map_err(|_| self.truncated())?;
+            self.bytes(len)?;
+        }
+        Ok(())
+    }
+
+    fn text(&mut self, max: usize) -> Result<&'a str, ProtocolError> {
+        let len = self.varint()?;
+        match usize::try_from(len) {
+            Ok(len) if len <= max => {
+                std::str::from_utf8(self.bytes(len)?).map_err(|_| ProtocolError::NotUtf8)
+            }
+            _ => Err(ProtocolError::TextTooLong { len, max }),
+        }
+    }
+
+    fn name(&mut self) -> Result<EndpointName, ProtocolError> {
+        let text = self.text(EndpointName::MAX_LEN)?;
+        EndpointName::new(text).map_err(ProtocolError::BadName)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,341 @@
+//! Requests in flight: whom they were sent to, until when they wait, how they ended.
+//!
+//! One request may ask several peers. The first response ends it; so does the last peer that
+//! cannot answer any more.
+
+use std::any::Any;
+use std::task::{Context, Poll, Waker};
+use std::time::Instant;
+
+use slab::Slab;
+
+use crate::error::PayloadError;
+use crate::name::EndpointName;
+
+/// A response whose type the requester knows.
+pub(crate) type AnyResponse = Box<dyn Any + Send>;
+
+/// Identifies whom a request was sent to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Asked {
+    /// The endpoint itself.
+    Local,
+    /// The connection with that id; the request ends at that byte of what it sends.
+    Peer { connection: u64, end: u64 },
+}
+
+/// Why a request ended without a response.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Failure {
+    TimedOut,
+    PeerGone { peer: EndpointName, sent: bool },
+    Unanswered,
+    WrongType,
+    Malformed(PayloadError),
+    RefusedPayload,
+    Closed,
+}
+
+/// How a request ended.
+pub(crate) type Outcome = Result<AnyResponse, Failure>;
+
+/// The requests in flight of one endpoint.
+#[derive(Debug, Default)]
+pub(crate) struct Pending {
+    slots: Slab<Slot>,
+    generation: u32,
+    closed: bool,
+}
+
+#[derive(Debug)]
+struct Slot {
+    generation: u32,
+    deadline: Option<Instant>,
+    decode: Decode,
+    first: Option<Asked>,
+    others: Vec<Asked>,
+    outcome: Option<Outcome>,
+    waker: Option<Waker>,
+}
+
+/// Decodes the payload of a response of the given wire type.
+pub(crate) type Decode = fn(u64, &[u8]) -> Result<AnyResponse, Failure>;
+
+impl Pending {
+    /// Opens a request and returns its id, or `None` after [`close`](Self::close).
+    pub(crate) fn open(&mut self, deadline: Option<Instant>, decode: Decode) -> Option<u64> {
+        if self.closed {
+            return None;
+        }
+        self.generation = self.generation.wrapping_add(1);
+        let key = self.slots.insert(Slot {
+            generation: self.generation,
+            deadline,
+            decode,
+            first: None,
+            others: Vec::new(),
+            outcome: None,
+            waker: None,
+        });
+        Some(u64::from(self.generation) << 32 | key as u64)
+    }
+
+    /// Notes that a peer is about to be asked.
+    pub(crate) fn add(&mut self, id: u64, asked: Asked) {
+        if let Some(slot) = self.slot(id) {
+            match slot.first {
+                None => slot.first = Some(asked),
+                Some(_) => slot.others.push(asked),
+            }
+        }
+    }
+
+    /// Notes that a peer was not asked after all.
+    pub(crate) fn remove(&mut self, id: u64, connection: u64) {
+        if let Some(slot) = self.slot(id) {
+            slot.take_asked(|asked| asked.is_peer(connection));
+        }
+    }
+
+    /// Forgets a request. Returns whom it had asked and who has not ended it.
+    pub(crate) fn forget(&mut self, id: u64) -> Vec<Asked> {
+        if self.slot(id).is_none() {
+            return Vec::new();
+        }
+        let mut slot = self.slots.remove(key(id));
+        slot.others.extend(slot.first);
+        slot.others
+    }
+
+    /// Returns how to decode the response to a request that waits for one.
+    pub(crate) fn decoder(&mut self, id: u64) -> Option<Decode> {
+        let slot = self.slot(id)?;
+        slot.outcome.is_none().then_some(slot.decode)
+    }
+
+    /// Ends a request with a response from `from`, if it waits for one.
+    pub(crate) fn complete(&mut self, id: u64, from: impl Fn(&Asked) -> bool, outcome: Outcome) {
+        let Some(slot) = self.slot(id) else { return };
+        if slot.take_asked(from) {
+            slot.end(outcome);
+        }
+    }
+
+    /// Notes that one of those asked cannot answer. Ends the request if it was the last.
+    pub(crate) fn fail(&mut self, id: u64, from: impl Fn(&Asked) -> bool, failure: Failure) {
+        let Some(slot) = self.slot(id) else { return };
+        if slot.take_asked(from) && slot.first.is_none() {
+            slot.end(Err(failure));
+        }
+    }
+
+    /// Notes that a connection ended after having sent `written` bytes.
+    pub(crate) fn peer_gone(&mut self, connection: u64, peer: &EndpointName, written: u64) {
+        for (_, slot) in &mut self.slots {
+            let mut sent = false;
+            let gone = slot.take_asked(|asked| match *asked {
+                Asked::Peer { connection: c, end } if c == connection => {
+                    sent = end <= written;
+                    true
+                }
+                _ => false,
+            });
+            if gone && slot.first.is_none() {
+                let peer = peer.clone();
+                slot.end(Err(Failure::PeerGone { peer, sent }));
+            }
+        }
+    }
+
+    /// Ends the requests whose time is up. Returns when the next one's is.
+    pub(crate) fn sweep(&mut self, now: Instant) -> Option<Instant> {
+        let mut next = None;
+        for (_, slot) in &mut self.slots {
+            match slot.deadline {
+                Some(deadline) if slot.outcome.is_none() => {
+                    if deadline <= now {
+                        slot.end(Err(Failure::TimedOut));
+                    } else {
+                        next = Some(next.map_or(deadline, |next: Instant| next.min(deadline)));
+                    }
+                }
+                _ => {}
+            }
+        }
+        next
+    }
+
+    /// Ends every request and refuses further ones.
+    pub(crate) fn close(&mut self) {
+        self.closed = true;
+        for (_, slot) in &mut self.slots {
+            slot.end(Err(Failure::Closed));
+        }
+    }
+
+    /// Returns how many requests are in flight.
+    pub(crate) fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// Takes the outcome of a request, or notes whom to wake.
+    pub(crate) fn poll(&mut self, id: u64, context: &mut Context<'_>) -> Poll<Outcome> {
+        let Some(slot) = self.slot(id) else {
+            return Poll::Ready(Err(Failure::Closed));
+        };
+        if let Some(outcome) = slot.outcome.take() {
+            return Poll::Ready(outcome);
+        }
+        match &mut slot.waker {
+            Some(waker) => waker.clone_from(context.waker()),
+            None => slot.waker = Some(context.waker().clone()),
+        }
+        Poll::Pending
+    }
+
+    fn slot(&mut self, id: u64) -> Option<&mut Slot> {
+        let slot = self.slots.get_mut(key(id))?;
+        (u64::from(slot.generation) == id >> 32).then_some(slot)
+    }
+}
+
+impl Asked {
+    pub(crate) fn is_peer(&self, id: u64) -> bool {
+        matches!(self, Asked::Peer { connection, .. } if *connection == id)
+    }
+
+    pub(crate) fn is_local(&self) -> bool {
+        matches!(self, Asked::Local)
+    }
+}
+
+impl Slot {
+    /// Removes the first of those asked that fits, keeping `first` filled while there is any.
+    fn take_asked(&mut self, mut fits: impl FnMut(&Asked) -> bool) -> bool {
+        if self.first.as_ref().is_some_and(&mut fits) {
+            self.first = self.others.pop();
+            return true;
+        }
+        match self.others.iter().position(fits) {
+            Some(at) => {
+                self.others.swap_remove(at);
+                true
+            }
+            None => false,
+        }
+    }
+
+    fn end(&mut self, outcome: Outcome) {
+        if self.outcome.is_none() {
+            self.outcome = Some(outcome);
+            if let Some(waker) = self.waker.take() {
+                waker.wake();
+            }
+        }
+    }
+}
+
+fn key(id: u64) -> usize {
+    (id & u64::from(u32::MAX)) as usize
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn decode(_: u64, _: &[u8]) -> Result<AnyResponse, Failure> {
+        Ok(Box::new(()))
+    }
+
+    fn peer(connection: u64) -> Asked {
+        Asked::Peer { connection, end: 10 }
+    }
+
+    fn poll(pending: &mut Pending, id: u64) -> Poll<Result<u8, Failure>> {
+        let mut context = Context::from_waker(Waker::noop());
+        let outcome = pending.poll(id, &mut context);
+        outcome.map_ok(|response| *response.downcast().unwrap())
+    }
+
+    fn opened(asked: &[Asked]) -> (Pending, u64) {
+        let mut pending = Pending::default();
+        let id = pending.open(None, decode).unwrap();
+        for &asked in asked {
+            pending.add(id, asked);
+        }
+        (pending, id)
+    }
+
+    #[test]
+    fn the_first_response_of_somebody_asked_counts() {
+        let (mut pending, id) = opened(&[peer(1), peer(2)]);
+        pending.complete(id, |asked| asked.is_peer(3), Ok(Box::new(0_u8)));
+        assert_eq!(poll(&mut pending, id), Poll::Pending);
+        pending.complete(id, |asked| asked.is_peer(2), Ok(Box::new(1_u8)));
+        pending.complete(id, |asked| asked.is_peer(1), Ok(Box::new(2_u8)));
+        assert_eq!(poll(&mut pending, id), Poll::Ready(Ok(1)));
+    }
+
+    #[test]
+    fn a_request_fails_when_the_last_of_those_asked_has_failed() {
+        let (mut pending, id) = opened(&[peer(1), Asked::Local, peer(2)]);
+        pending.fail(id, |asked| asked.is_peer(1), Failure::Unanswered);
+        pending.fail(id, |asked| asked.is_peer(1), Failure::Unanswered);
+        pending.fail(id, Asked::is_local, Failure::Unanswered);
+        assert_eq!(poll(&mut pending, id), Poll::Pending);
+        let name = EndpointName::new("b").unwrap();
+        pending.peer_gone(2, &name, 9);
+        let gone = Failure::PeerGone { peer: name, sent: false };
+        assert_eq!(poll(&mut pending, id), Poll::Ready(Err(gone)));
+    }
+
+    #[test]
+    fn a_gone_peer_is_told_apart_by_whether_the_request_had_left() {
+        for (written, expected) in [(9, false), (10, true)] {
+            let (mut pending, id) = opened(&[peer(1)]);
+            pending.peer_gone(1, &EndpointName::new("b").unwrap(), written);
+            let Poll::Ready(Err(Failure::PeerGone { sent, .. })) = poll(&mut pending, id) else {
+                panic!("the request did not fail");
+            };
+            assert_eq!(sent, expected);
+        }
+    }
+
+    #[test]
+    fn a_forgotten_request_is_not_confused_with_the_next_in_its_place() {
+        let (mut pending, old) = opened(&[peer(1)]);
+        assert_eq!(pending.forget(old), [peer(1)]);
+        assert_eq!(pending.len(), 0);
+        let new = pending.open(None, decode).unwrap();
+        pending.add(new, peer(1));
+        assert_eq!(key(old), key(new));
+        pending.complete(old, |_| true, Ok(Box::new(1_u8)));
+        assert_eq!(poll(&mut pending, new), Poll::Pending);
+        assert_eq!(pending.forget(old), []);
+    }
+
+    #[test]
+    fn deadlines_end_requests_and_the_next_one_is_told() {
+        let start = Instant::now();
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let mut pending = Pending::default();
+        let ids = [3, 1, 2].map(|s| pending.open(Some(at(s)), decode).unwrap());
+        assert_eq!(pending.sweep(at(0)), Some(at(1)));
+        assert_eq!(pending.sweep(at(1)), Some(at(2)));
+        assert_eq!(poll(&mut pending, ids[0]), Poll::Pending);
+        let timed_out = Poll::Ready(Err(Failure::TimedOut));
+        assert_eq!(poll(&mut pending, ids[1]), timed_out);
+        assert_eq!(pending.sweep(at(9)), None);
+        assert_eq!(poll(&mut pending, ids[0]), timed_out);
+    }
+
+    #[test]
+    fn closing_ends_all_and_refuses_more() {
+        let (mut pending, id) = opened(&[peer(1)]);
+        pending.close();
+        assert_eq!(poll(&mut pending, id), Poll::Ready(Err(Failure::Closed)));
+        assert_eq!(pending.open(None, decode), None);
+    }
+}

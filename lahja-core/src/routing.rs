@@ -1,0 +1,311 @@
+//! Who wants what: from an event's type and a scope to the peers that get it.
+//!
+//! The table changes seldom and is read for every broadcast, so each topic's targets are an
+//! immutable list that a broadcast takes along and a change replaces.
+
+use std::any::TypeId;
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
+use std::sync::Arc;
+
+use slab::Slab;
+
+use crate::name::EndpointName;
+use crate::session::Slot;
+
+/// What the table needs to know of a peer.
+#[derive(Debug)]
+pub(crate) struct Peer {
+    pub(crate) name: EndpointName,
+    pub(crate) groups: Vec<EndpointName>,
+}
+
+/// Where one topic goes: a peer's subscription. `C` reaches the peer.
+#[derive(Debug)]
+pub(crate) struct Target<C> {
+    pub(crate) peer: Arc<Peer>,
+    pub(crate) connection: C,
+    pub(crate) slot: Slot,
+}
+
+/// The peers of an endpoint and what they want. `C` reaches a peer.
+#[derive(Debug)]
+pub(crate) struct Routing<C> {
+    peers: Slab<(Arc<Peer>, C)>,
+    routes: Slab<Route<C>>,
+    by_name: HashMap<Box<str>, usize>,
+    by_type: HashMap<TypeId, usize, BuildHasherDefault<TypeIdHasher>>,
+}
+
+#[derive(Debug)]
+struct Route<C> {
+    targets: Arc<[Target<C>]>,
+    // Whether a type of this process uses the route: such a route stays.
+    is_local: bool,
+}
+
+impl<C> Default for Routing<C> {
+    fn default() -> Self {
+        Self {
+            peers: Slab::new(),
+            routes: Slab::new(),
+            by_name: HashMap::new(),
+            by_type: HashMap::default(),
+        }
+    }
+}
+
+impl<C: Clone> Routing<C> {
+    /// Adds a peer and returns its key, or gives it back if its name is taken.
+    pub(crate) fn add_peer(&mut self, peer: Arc<Peer>, connection: C) -> Result<usize, Arc<Peer>> {
+        match self.peer(&peer.name) {
+            Some(_) => Err(peer),
+            None => Ok(self.peers.insert((peer, connection))),
+        }
+    }
+
+    /// Removes a peer and everything it wanted.
+    pub(crate) fn remove_peer(&mut self, key: usize) {
+        let (peer, _) = self.peers.remove(key);
+        for (_, route) in &mut self.routes {
+            if route.targets.iter().any(|target| Arc::ptr_eq(&target.peer, &peer)) {
+                route.change(|targets| targets.retain(|t| !Arc::ptr_eq(&t.peer, &peer)));
+            }
+        }
+        self.drop_empty_routes();
+    }
+
+    /// Notes that a peer wants the topic `name`.
+    pub(crate) fn add_target(&mut self, key: usize, name: &str, slot: Slot) {
+        let (peer, connection) = &self.peers[key];
+        let target = Target {
+            peer: peer.clone(),
+            connection: connection.clone(),
+            slot,
+        };
+        let route = self.route(name);
+        self.routes[route].change(|targets| targets.push(target));
+    }
+
+    /// Notes that a peer does not want a topic any more.
+    pub(crate) fn remove_target(&mut self, key: usize, slot: Slot) {
+        let peer = self.peers[key].0.clone();
+        let is_it = |t: &Target<C>| t.slot == slot && Arc::ptr_eq(&t.peer, &peer);
+        for (_, route) in &mut self.routes {
+            if route.targets.iter().any(is_it) {
+                route.change(|targets| targets.retain(|target| !is_it(target)));
+            }
+        }
+        self.drop_empty_routes();
+    }
+
+    /// Returns everyone who wants the events of a type.
+    pub(crate) fn targets(&mut self, id: TypeId, name: &str) -> Arc<[Target<C>]> {
+        let route = match self.by_type.get(&id) {
+            Some(&route) => route,
+            None => {
+                let route = self.route(name);
+                self.routes[route].is_local = true;
+                self.by_type.insert(id, route);
+                route
+            }
+        };
+        self.routes[route].targets.clone()
+    }
+
+    /// Finds a peer by name.
+    pub(crate) fn peer(&self, name: &EndpointName) -> Option<&C> {
+        self.peers().find(|(peer, _)| peer.name == *name).map(|(_, connection)| connection)
+    }
+
+    /// Returns every peer.
+    pub(crate) fn peers(&self) -> impl Iterator<Item = (&Peer, &C)> {
+        self.peers.iter().map(|(_, (peer, connection))| (&**peer, connection))
+    }
+
+    fn route(&mut self, name: &str) -> usize {
+        if let Some(&route) = self.by_name.get(name) {
+            return route;
+        }
+        let route = self.routes.insert(Route {
+            targets: Arc::new([]),
+            is_local: false,
+        });
+        self.by_name.insert(name.into(), route);
+        route
+    }
+
+    fn drop_empty_routes(&mut self) {
+        let Self { routes, by_name, .. } = self;
+        by_name.retain(|_, key| {
+            let route = &routes[*key];
+            let keep = route.is_local || !route.targets.is_empty();
+            if !keep {
+                routes.remove(*key);
+            }
+            keep
+        });
+    }
+}
+
+impl<C: Clone> Route<C> {
+    fn change(&mut self, change: impl FnOnce(&mut Vec<Target<C>>)) {
+        let mut targets = self.targets.iter().cloned().collect();
+        change(&mut targets);
+        self.targets = targets.into();
+    }
+}
+
+impl<C: Clone> Clone for Target<C> {
+    fn clone(&self) -> Self {
+        Self {
+            peer: self.peer.clone(),
+            connection: self.connection.clone(),
+            slot: self.slot,
+        }
+    }
+}
+
+/// Whom an event may reach: everybody, unless narrowed down. Each rule narrows it further.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Scope<'a> {
+    pub(crate) to: Option<Cow<'a, str>>,
+    pub(crate) group: Option<&'a str>,
+    pub(crate) except: Vec<&'a str>,
+    pub(crate) internal: bool,
+}
+
+impl Scope<'_> {
+    /// Tells whether the event may reach a peer.
+    pub(crate) fn admits_peer(&self, peer: &Peer) -> bool {
+        !self.internal && self.admits(&peer.name, &peer.groups)
+    }
+
+    /// Tells whether the event may reach an endpoint of this name and these groups.
+    pub(crate) fn admits(&self, name: &EndpointName, groups: &[EndpointName]) -> bool {
+        let name = name.as_str();
+        self.to.as_ref().is_none_or(|to| *to == name)
+            && self.group.is_none_or(|group| groups.iter().any(|g| *g == group))
+            && !self.except.contains(&name)
+    }
+}
+
+/// Passes on the hash that a `TypeId` already is.
+#[derive(Debug, Default)]
+struct TypeIdHasher(u64);
+
+impl Hasher for TypeIdHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            self.0 = self.0.rotate_left(8) ^ u64::from(byte);
+        }
+    }
+
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name(text: &str) -> EndpointName {
+        EndpointName::new(text).unwrap()
+    }
+
+    fn peer(text: &str, groups: &[&str]) -> Arc<Peer> {
+        let groups = groups.iter().map(|group| name(group)).collect();
+        Arc::new(Peer {
+            name: name(text),
+            groups,
+        })
+    }
+
+    fn slot(number: u32) -> Slot {
+        Slot { number, epoch: 1 }
+    }
+
+    struct A;
+    struct B;
+
+    fn reached(routing: &mut Routing<char>, id: TypeId, topic: &str, scope: &Scope<'_>) -> String {
+        let targets = routing.targets(id, topic);
+        let admitted = targets.iter().filter(|target| scope.admits_peer(&target.peer));
+        admitted.map(|target| target.connection).collect()
+    }
+
+    fn table() -> Routing<char> {
+        let mut routing = Routing::default();
+        for (text, connection, groups) in [("b", 'b', ["x", "y"]), ("c", 'c', ["y", "z"])] {
+            let key = routing.add_peer(peer(text, &groups), connection).unwrap();
+            routing.add_target(key, "A", slot(0));
+        }
+        let d = routing.add_peer(peer("d", &[]), 'd').unwrap();
+        routing.add_target(d, "B", slot(7));
+        routing
+    }
+
+    #[test]
+    fn an_event_goes_to_those_who_want_it_and_to_nobody_else() {
+        let mut routing = table();
+        let everyone = Scope::default();
+        assert_eq!(reached(&mut routing, TypeId::of::<A>(), "A", &everyone), "bc");
+        assert_eq!(reached(&mut routing, TypeId::of::<B>(), "B", &everyone), "d");
+    }
+
+    #[test]
+    fn each_rule_of_a_scope_narrows_it() {
+        let mut routing = table();
+        let all = Scope::default;
+        let cases = [
+            (Scope { to: Some("c".into()), ..all() }, "c"),
+            (Scope { to: Some("d".into()), ..all() }, ""),
+            (Scope { group: Some("y"), ..all() }, "bc"),
+            (Scope { group: Some("z"), ..all() }, "c"),
+            (Scope { except: vec!["b"], ..all() }, "c"),
+            (Scope { except: vec!["b", "c"], ..all() }, ""),
+            (Scope { group: Some("y"), except: vec!["c"], ..all() }, "b"),
+            (Scope { internal: true, ..all() }, ""),
+        ];
+        for (scope, expected) in cases {
+            let found = reached(&mut routing, TypeId::of::<A>(), "A", &scope);
+            assert_eq!(found, expected, "{scope:?}");
+        }
+    }
+
+    #[test]
+    fn a_name_is_given_to_one_peer_at_a_time() {
+        let mut routing = table();
+        assert!(routing.add_peer(peer("b", &[]), 'B').is_err());
+        routing.remove_peer(0);
+        assert!(routing.add_peer(peer("b", &[]), 'B').is_ok());
+        assert_eq!(routing.peer(&name("b")), Some(&'B'));
+    }
+
+    #[test]
+    fn what_is_withdrawn_or_gone_is_not_reached() {
+        let mut routing = table();
+        let a = TypeId::of::<A>();
+        routing.remove_target(0, slot(0));
+        assert_eq!(reached(&mut routing, a, "A", &Scope::default()), "c");
+        routing.remove_peer(1);
+        assert_eq!(reached(&mut routing, a, "A", &Scope::default()), "");
+    }
+
+    #[test]
+    fn topics_that_nobody_wants_any_more_take_no_room() {
+        let mut routing = table();
+        for number in 1..100 {
+            routing.add_target(0, &format!("topic {number}"), slot(number));
+        }
+        routing.remove_peer(0);
+        assert_eq!(routing.by_name.len(), 2);
+        assert_eq!(routing.routes.len(), 2);
+    }
+}
