@@ -78,11 +78,17 @@ impl Outlet {
         self.blocked_since.get_or_insert(now);
     }
 
-    /// Takes back credit. Returns how many events a stalled peer missed, now that it is back.
-    pub(crate) fn give(&mut self, bytes: u64) -> Result<u64, ProtocolError> {
+    /// Takes back credit. A stalled peer stays so until [`resume`](Self::resume).
+    pub(crate) fn give_back(&mut self, bytes: u64) -> Result<(), ProtocolError> {
         let outstanding = self.outstanding.checked_sub(bytes);
         self.outstanding = outstanding.ok_or(ProtocolError::ExcessCredit { bytes })?;
         self.blocked_since = None;
+        Ok(())
+    }
+
+    /// Takes back credit. Returns how many events a stalled peer missed, now that it is back.
+    pub(crate) fn give(&mut self, bytes: u64) -> Result<u64, ProtocolError> {
+        self.give_back(bytes)?;
         Ok(self.resume())
     }
 
@@ -207,7 +213,10 @@ mod tests {
         let mut outlet = Outlet::new(100);
         outlet.take(10);
         let bytes = 11;
-        assert_eq!(outlet.give(bytes), Err(ProtocolError::ExcessCredit { bytes }));
+        assert_eq!(
+            outlet.give(bytes),
+            Err(ProtocolError::ExcessCredit { bytes })
+        );
     }
 
     #[test]
@@ -218,7 +227,10 @@ mod tests {
         assert_eq!(outlet.sweep(start, SECOND), Sweep::Idle);
         outlet.wait(start);
         outlet.wait(start + SECOND / 2);
-        assert_eq!(outlet.sweep(start + SECOND / 2, SECOND), Sweep::At(start + SECOND));
+        assert_eq!(
+            outlet.sweep(start + SECOND / 2, SECOND),
+            Sweep::At(start + SECOND)
+        );
         assert_eq!(outlet.sweep(start + SECOND, SECOND), Sweep::Stalled);
         assert_eq!(outlet.take(1), Room::Stalled);
         assert_eq!(outlet.take(1), Room::Stalled);
@@ -236,7 +248,10 @@ mod tests {
         outlet.give(1).unwrap();
         assert_eq!(outlet.sweep(start + SECOND, SECOND), Sweep::Idle);
         outlet.wait(start + SECOND);
-        assert_eq!(outlet.sweep(start + SECOND, SECOND), Sweep::At(start + 2 * SECOND));
+        assert_eq!(
+            outlet.sweep(start + SECOND, SECOND),
+            Sweep::At(start + 2 * SECOND)
+        );
     }
 
     #[test]
@@ -254,7 +269,10 @@ mod tests {
         intake.receive(99).unwrap();
         intake.receive(50).unwrap();
         let window = 100;
-        assert_eq!(intake.receive(1), Err(ProtocolError::WindowExceeded { window }));
+        assert_eq!(
+            intake.receive(1),
+            Err(ProtocolError::WindowExceeded { window })
+        );
         intake.release(50);
         assert_eq!(intake.receive(1), Ok(()));
     }

@@ -1,8 +1,19 @@
 //! Every public error, one small enum per operation.
 
+mod bus;
+mod protocol;
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
 use thiserror::Error;
 
+use crate::message::Refusal;
 use crate::name::EndpointName;
+
+pub use bus::{BusError, JoinError, PeerError, SocketError};
+pub use protocol::{FrameError, ProtocolError};
 
 /// A text that cannot name an endpoint.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -12,7 +23,10 @@ pub enum NameError {
     #[error("endpoint name is empty")]
     Empty,
     /// The name has more than [`EndpointName::MAX_LEN`] bytes.
-    #[error("endpoint name of {len} bytes is longer than {}", EndpointName::MAX_LEN)]
+    #[error(
+        "endpoint name of {len} bytes is longer than {}",
+        EndpointName::MAX_LEN
+    )]
     TooLong {
         /// The name's length in bytes.
         len: usize,
@@ -35,138 +49,263 @@ pub enum NameError {
     },
 }
 
-/// Bytes that cannot be taken apart into frames.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+/// An event was not broadcast.
+#[derive(Debug, Error)]
 #[non_exhaustive]
-pub enum FrameError {
-    /// A frame announced no content.
-    #[error("a frame has no content")]
-    Empty,
-    /// A frame announced more content than is allowed.
-    #[error("a frame of {len} bytes is longer than {max}")]
-    TooLong {
-        /// The announced length in bytes.
+pub enum BroadcastError<E> {
+    /// Nobody within reach has subscribed to the event; or, for an answer, nobody waits for it.
+    #[error("nobody within reach has subscribed to the event")]
+    NoSubscribers(E),
+    /// A subscriber has no room, and the caller does not wait. Nobody has the event.
+    #[error("a subscriber has no room for the event")]
+    Full(E),
+    /// The endpoint is closed. While the broadcast waited for room, others may have got the event.
+    #[error("the endpoint is closed")]
+    Closed,
+    /// The event does not fit into a frame that every receiver takes. Nobody has it.
+    #[error("an event of {len} bytes is longer than {max}")]
+    TooLarge {
+        /// The event.
+        event: E,
+        /// Its length in bytes, with its header.
         len: usize,
-        /// The longest frame allowed.
+        /// The longest frame that every receiver takes.
         max: usize,
     },
-    /// The bytes ended within a frame.
-    #[error("the bytes end {arrived} bytes into a frame")]
-    Truncated {
-        /// How much of the frame had arrived, with its prefix.
-        arrived: usize,
+    /// The event cannot be encoded. Nobody has it.
+    #[error("the event cannot be encoded")]
+    Unencodable {
+        /// The event.
+        event: E,
+        /// What its encoding met.
+        source: PayloadError,
+    },
+    /// The request that this answers wants an answer of another type.
+    #[error("the request wants a response of type {expected}")]
+    WrongResponse {
+        /// The event.
+        event: E,
+        /// The wire name of the type that the request wants.
+        expected: &'static str,
     },
 }
 
-/// A way in which a peer broke the protocol. It costs the peer its connection.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
+impl<E> BroadcastError<E> {
+    /// Takes the event back, if it was not lost.
+    pub fn into_event(self) -> Option<E> {
+        match self {
+            Self::NoSubscribers(event)
+            | Self::Full(event)
+            | Self::TooLarge { event, .. }
+            | Self::Unencodable { event, .. }
+            | Self::WrongResponse { event, .. } => Some(event),
+            Self::Closed => None,
+        }
+    }
+}
+
+/// A request got no response.
+#[derive(Debug, Error)]
 #[non_exhaustive]
-pub enum ProtocolError {
-    /// The bytes are not frames.
-    #[error(transparent)]
-    Frame(#[from] FrameError),
-    /// The first message is not that of an endpoint.
-    #[error("the peer does not speak lahja")]
-    NotLahja,
-    /// The name or a group of the peer is none.
-    #[error("the peer has a bad name")]
-    BadName(#[source] NameError),
-    /// The peer is in more groups than allowed.
-    #[error("the peer is in {count} groups")]
-    TooManyGroups {
-        /// How many it announced.
-        count: u64,
+pub enum RequestError<Q> {
+    /// Nobody within reach answers such requests.
+    #[error("nobody within reach answers the request")]
+    NoSubscribers(Q),
+    /// Nobody has answered in time.
+    #[error("no response within {0:?}")]
+    Timeout(Duration),
+    /// The last peer that was asked has gone.
+    #[error("endpoint {peer:?} went away before it answered")]
+    PeerGone {
+        /// The peer.
+        peer: EndpointName,
+        /// Whether the request had left for the peer, which may then have acted on it.
+        sent: bool,
     },
-    /// A message of a kind that is neither known nor optional.
-    #[error("message of unknown kind {kind:#04x}")]
-    UnknownKind {
-        /// The kind byte.
-        kind: u8,
+    /// Everybody who was asked dropped the request or panicked.
+    #[error("nobody who was asked has answered")]
+    Unanswered,
+    /// The peer could not decode the request.
+    #[error("the peer could not decode the request")]
+    Misunderstood,
+    /// The response is of another type than the request wants.
+    #[error("the response is not of type {expected}")]
+    WrongResponse {
+        /// The wire name of the type that the request wants.
+        expected: &'static str,
     },
-    /// A message with flags that are not known.
-    #[error("message with unknown flags {flags:#04x}")]
-    UnknownFlags {
-        /// The flags byte.
-        flags: u8,
+    /// The response cannot be decoded.
+    #[error("the response cannot be decoded")]
+    MalformedResponse {
+        /// What its decoding met.
+        source: PayloadError,
     },
-    /// A frame ends within its header.
-    #[error("frame of {len} bytes ends within its header")]
-    TruncatedHeader {
-        /// The length of the frame's content.
+    /// The endpoint is closed.
+    #[error("the endpoint is closed")]
+    Closed,
+    /// The request does not fit into a frame that everybody who is asked takes.
+    #[error("a request of {len} bytes is longer than {max}")]
+    TooLarge {
+        /// The request.
+        request: Q,
+        /// Its length in bytes, with its header.
         len: usize,
-    },
-    /// A number has more bits than its field.
-    #[error("a number in a header is too large")]
-    NumberTooLarge,
-    /// A text is longer than its field.
-    #[error("a text of {len} bytes in a header is longer than {max}")]
-    TextTooLong {
-        /// The announced length in bytes.
-        len: u64,
-        /// The longest text allowed.
+        /// The longest frame that everybody takes.
         max: usize,
     },
-    /// A text is not UTF-8.
-    #[error("a text in a header is not UTF-8")]
-    NotUtf8,
-    /// A message that may not come at this point.
-    #[error("message {message} is out of place")]
-    OutOfPlace {
-        /// The kind of the message.
-        message: &'static str,
+    /// The request cannot be encoded.
+    #[error("the request cannot be encoded")]
+    Unencodable {
+        /// The request.
+        request: Q,
+        /// What its encoding met.
+        source: PayloadError,
     },
-    /// An announcement out of sequence.
-    #[error("announcement epoch {epoch} is out of sequence")]
-    WrongEpoch {
-        /// The epoch that came.
-        epoch: u64,
-    },
-    /// More topics than allowed.
-    #[error("more than {max} topics")]
+}
+
+/// There is no connection to a peer, or none any more.
+#[derive(Debug, Clone, Error)]
+#[non_exhaustive]
+pub enum ConnectError {
+    /// The peer bears this endpoint's name.
+    #[error("the peer bears the same name")]
+    NameTaken,
+    /// The peer is this endpoint.
+    #[error("the endpoint would be connected to itself")]
+    Myself,
+    /// There is a connection between the two already.
+    #[error("the endpoints are connected already")]
+    AlreadyConnected,
+    /// The two speak no common version of the protocol.
+    #[error("the peer speaks no version of the protocol in common")]
+    Incompatible,
+    /// The peer is closing, or refuses for a reason that this build does not know.
+    #[error("the peer refuses the connection")]
+    Refused,
+    /// The handshake took too long.
+    #[error("the handshake was not done in time")]
+    TimedOut,
+    /// The peer went away.
+    #[error("the peer went away")]
+    Gone,
+    /// This endpoint is closed.
+    #[error("the endpoint is closed")]
+    Closed,
+    /// The peer broke the protocol.
+    #[error("the peer broke the protocol")]
+    Protocol(#[source] ProtocolError),
+    /// The transport failed.
+    #[error("the transport failed")]
+    Io(#[source] Arc<io::Error>),
+}
+
+impl ConnectError {
+    pub(crate) fn io(error: io::Error) -> Self {
+        Self::Io(Arc::new(error))
+    }
+
+    /// Returns the error for a peer that this endpoint refuses.
+    pub(crate) fn refusing(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Closing => Self::Closed,
+            refusal => Self::refused(refusal),
+        }
+    }
+
+    /// Returns the error for a peer that refuses this endpoint.
+    pub(crate) fn refused(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Version => Self::Incompatible,
+            Refusal::NameTaken => Self::NameTaken,
+            Refusal::Myself => Self::Myself,
+            Refusal::AlreadyConnected => Self::AlreadyConnected,
+            Refusal::Closing | Refusal::Other => Self::Refused,
+        }
+    }
+}
+
+/// A subscription cannot be announced to every peer.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum ReadyError {
+    /// The endpoint is closed.
+    #[error("the endpoint is closed")]
+    Closed,
+    /// A peer has no place for another topic: it will not send such events.
+    #[error("endpoint {peer:?} takes no more topics")]
     TooManyTopics {
-        /// How many are allowed.
-        max: u32,
+        /// The peer.
+        peer: EndpointName,
     },
-    /// A topic number is announced twice.
-    #[error("topic number {number} is in use")]
-    NumberInUse {
-        /// The number.
-        number: u32,
+}
+
+/// The endpoint was closed before an event came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("the endpoint was closed before an event came")]
+pub struct StreamEnded;
+
+/// A value that cannot be encoded, or a payload that cannot be decoded as the type it is meant for.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum PayloadError {
+    /// The value has no encoding.
+    #[error("value cannot be encoded: {reason}")]
+    Unencodable {
+        /// What stands in the way.
+        reason: &'static str,
     },
-    /// A topic number was never announced.
-    #[error("topic number {number} is not announced")]
-    UnknownNumber {
-        /// The number.
-        number: u32,
+    /// The type asks for what only a self-describing format can tell. Serde's `flatten`,
+    /// `untagged` and `tag` do so.
+    #[error("type cannot be decoded: it asks for {asked}, which is not in a payload")]
+    Unsupported {
+        /// What the type asks for.
+        asked: &'static str,
     },
-    /// Credit for more than was sent.
-    #[error("credit of {bytes} bytes is more than was outstanding")]
-    ExcessCredit {
-        /// The credit given.
-        bytes: u64,
+    /// The payload ends in the middle of the value.
+    #[error("payload of {len} bytes ends before its value does")]
+    Truncated {
+        /// The payload's length in bytes.
+        len: usize,
     },
-    /// An event for which there was no credit.
-    #[error("an event exceeds the window of {window} bytes")]
-    WindowExceeded {
-        /// The window granted.
-        window: u64,
+    /// The payload goes on after the value.
+    #[error("payload of {len} bytes goes on for {extra} after its value")]
+    Trailing {
+        /// The payload's length in bytes.
+        len: usize,
+        /// The number of bytes after the value.
+        extra: usize,
     },
-    /// More requests in flight than allowed.
-    #[error("more than {max} requests in flight")]
-    TooManyRequests {
-        /// How many are allowed.
-        max: u32,
+    /// The payload is nested too deeply.
+    #[error("payload is nested deeper than {max} levels")]
+    TooDeep {
+        /// The greatest depth that is accepted.
+        max: usize,
     },
-    /// A request id is used twice.
-    #[error("request id {id} is in use")]
-    RequestInUse {
-        /// The id.
-        id: u64,
+    /// The payload claims to hold more elements, or larger ones, than its length warrants.
+    #[error("payload of {len} bytes claims more than {budget} bytes of memory")]
+    OverBudget {
+        /// The payload's length in bytes.
+        len: usize,
+        /// The memory that a payload of that length may claim, in bytes.
+        budget: usize,
     },
-    /// The peer leaves what it is sent unread.
-    #[error("the peer leaves {backlog} bytes unread")]
-    NotReading {
-        /// What waits for it, in bytes.
-        backlog: usize,
+    /// The payload holds what no value is encoded as.
+    #[error("payload is malformed before byte {at}: {reason}")]
+    Malformed {
+        /// What is wrong.
+        reason: &'static str,
+        /// Where decoding stopped, in bytes.
+        at: usize,
     },
+    /// The type's `Deserialize` implementation accepts no such value.
+    #[error("payload is refused by its type before byte {at}: {reason}")]
+    Refused {
+        /// What the implementation says.
+        reason: String,
+        /// Where decoding stopped, in bytes.
+        at: usize,
+    },
+    /// The type's own encoding or decoding panicked.
+    #[error("the type's own encoding or decoding panicked")]
+    Panicked,
 }

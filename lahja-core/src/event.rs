@@ -1,7 +1,15 @@
-//! What can travel on the bus: [`Event`] and [`Request`].
+//! What travels on the bus: [`Event`], [`Request`], and how it arrives: [`Received`].
+
+use std::fmt;
+use std::ops::Deref;
+use std::sync::Arc;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+
+use crate::broadcast::BroadcastConfig;
+use crate::name::EndpointName;
+use crate::reply::Reply;
 
 /// A type whose values can be broadcast.
 ///
@@ -11,6 +19,11 @@ use serde::de::DeserializeOwned;
 ///
 /// A field of type `Vec<u8>` is encoded number by number; for payloads of more than a few hundred
 /// bytes mark it `#[serde(with = "serde_bytes")]`, which is some thirty times faster.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not an event",
+    label = "not an event",
+    note = "derive it with `#[derive(Serialize, Deserialize, Event)]`"
+)]
 pub trait Event: Serialize + DeserializeOwned + Send + Sync + 'static {
     /// The topic's name on the wire: the same in every process of the bus.
     const NAME: &'static str;
@@ -22,7 +35,153 @@ pub trait Event: Serialize + DeserializeOwned + Send + Sync + 'static {
 /// An event that asks for an answer of one type.
 ///
 /// Derive it with `#[event(response = TheAnswer)]` on a type that derives [`Event`].
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a request",
+    label = "not a request",
+    note = "name its answer with `#[event(response = TheAnswer)]` next to `#[derive(Event)]`"
+)]
 pub trait Request: Event {
     /// The type of the answer.
     type Response: Event;
+}
+
+/// An event as it arrived: the event itself, and where it came from.
+///
+/// It derefs to the event. Several subscriptions of one endpoint share one decoded event.
+///
+/// A received *request* is also the right to answer it: when the last copy of it and of its
+/// [`broadcast_config`](Self::broadcast_config) is dropped without an answer, the requester is
+/// told so at once.
+pub struct Received<E> {
+    body: Body<E>,
+    origin: EndpointName,
+    reply: Option<Arc<Reply>>,
+}
+
+enum Body<E> {
+    Owned(E),
+    Shared(Arc<E>),
+}
+
+impl<E> Received<E> {
+    pub(crate) fn new(event: E, origin: EndpointName) -> Self {
+        Self::with_body(Body::Owned(event), origin, None)
+    }
+
+    pub(crate) fn with_reply(event: E, origin: EndpointName, reply: Option<Arc<Reply>>) -> Self {
+        Self::with_body(Body::Owned(event), origin, reply)
+    }
+
+    pub(crate) fn shared(event: Arc<E>, origin: EndpointName, reply: Option<Arc<Reply>>) -> Self {
+        Self::with_body(Body::Shared(event), origin, reply)
+    }
+
+    fn with_body(body: Body<E>, origin: EndpointName, reply: Option<Arc<Reply>>) -> Self {
+        Self {
+            body,
+            origin,
+            reply,
+        }
+    }
+
+    /// Returns the name of the endpoint that broadcast the event. It is that of the connection
+    /// the event came on, never taken from what the peer sent with it.
+    pub fn origin(&self) -> &EndpointName {
+        &self.origin
+    }
+
+    /// Tells whether somebody waits for an answer to this event.
+    ///
+    /// For a request that was answered, timed out or cancelled that is no longer so.
+    pub fn awaits_answer(&self) -> bool {
+        self.reply.as_ref().is_some_and(|reply| reply.is_open())
+    }
+
+    /// Returns how to broadcast to whoever sent this event, and to nobody else.
+    ///
+    /// For a request, an event broadcast with it is the answer.
+    pub fn broadcast_config(&self) -> BroadcastConfig {
+        BroadcastConfig::reply(self.origin.clone(), self.reply.clone())
+    }
+
+    /// Takes the event out. It is cloned only if other subscriptions of this endpoint share it.
+    ///
+    /// For a request this gives up the right to answer it; take
+    /// [`broadcast_config`](Self::broadcast_config) first to keep that.
+    pub fn into_inner(self) -> E
+    where
+        E: Clone,
+    {
+        match self.body {
+            Body::Owned(event) => event,
+            Body::Shared(event) => Arc::unwrap_or_clone(event),
+        }
+    }
+
+    /// Makes the event shareable.
+    pub(crate) fn into_shared(self) -> Self {
+        let event = match self.body {
+            Body::Owned(event) => Arc::new(event),
+            Body::Shared(event) => event,
+        };
+        Self::shared(event, self.origin, self.reply)
+    }
+
+    /// Returns another handle to a shared event.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the event is not shared.
+    pub(crate) fn share(&self) -> Self {
+        match &self.body {
+            Body::Shared(event) => {
+                Self::shared(event.clone(), self.origin.clone(), self.reply.clone())
+            }
+            Body::Owned(_) => unreachable!("the event was made shareable"),
+        }
+    }
+
+    pub(crate) fn reply(&self) -> Option<&Arc<Reply>> {
+        self.reply.as_ref()
+    }
+}
+
+impl<E> Deref for Received<E> {
+    type Target = E;
+
+    fn deref(&self) -> &E {
+        match &self.body {
+            Body::Owned(event) => event,
+            Body::Shared(event) => event,
+        }
+    }
+}
+
+impl<E: fmt::Debug> fmt::Debug for Received<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Received")
+            .field("event", &**self)
+            .field("origin", &self.origin)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(all(test, feature = "derive"))]
+mod tests {
+    use serde::{Deserialize, Serialize};
+
+    use crate::{Event, Request};
+
+    #[derive(Serialize, Deserialize, Event)]
+    #[event(response = Answer)]
+    struct Question;
+
+    #[derive(Serialize, Deserialize, Event)]
+    struct Answer;
+
+    #[test]
+    fn the_derive_finds_its_way_within_this_crate() {
+        assert_eq!(Question::RESPONSE, Some("lahja-core.Answer"));
+        assert_eq!(<Question as Request>::Response::NAME, Answer::NAME);
+    }
 }

@@ -170,7 +170,10 @@ impl FrameDecoder {
     ///
     /// Panics if `count` is more than the space there was.
     pub fn filled(&mut self, count: usize) {
-        assert!(count <= self.buffer.len() - self.end, "more filled than space");
+        assert!(
+            count <= self.buffer.len() - self.end,
+            "more filled than space"
+        );
         self.end += count;
     }
 

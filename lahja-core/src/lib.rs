@@ -1,19 +1,59 @@
 //! lahja core.
+
+// `#[derive(Event)]` writes `::lahja_core`, in this crate's own modules too.
+extern crate self as lahja_core;
+
+mod backoff;
+mod broadcast;
+mod connection;
 mod credit;
+mod delivery;
+mod endpoint;
 mod error;
 mod event;
 mod frame;
+mod handler;
+mod inbox;
 mod limits;
 mod message;
 mod name;
 mod payload;
+mod pending;
+mod rendezvous;
+mod reply;
+mod request;
+mod routing;
+mod runtime;
+mod server;
 mod session;
+mod shared;
+mod subscription;
+mod sync;
+mod topic;
+mod transport;
 
-pub use error::{FrameError, NameError, ProtocolError};
-pub use event::{Event, Request};
+pub use broadcast::{Broadcast, BroadcastConfig, BroadcastFuture};
+pub use endpoint::{
+    Changed, CloseReport, Endpoint, EndpointBuilder, PeerTraffic, Scope, Stats, WeakEndpoint,
+};
+pub use error::{
+    BroadcastError, BusError, ConnectError, FrameError, JoinError, NameError, PayloadError,
+    PeerError, ProtocolError, ReadyError, RequestError, SocketError, StreamEnded,
+};
+pub use event::{Event, Received, Request};
 pub use frame::{FrameBuffer, FrameDecoder};
-pub use limits::Limits;
-pub use name::EndpointName;
-pub use session::Traffic;
+pub use handler::{AnswerOutput, HandlerOutput};
+pub use inbox::{Lagged, Overflow};
 #[cfg(feature = "derive")]
 pub use lahja_derive::Event;
+pub use limits::Limits;
+pub use name::EndpointName;
+pub use request::{RequestBuilder, RequestFuture};
+pub use runtime::{BoxFuture, Runtime};
+pub use server::Server;
+pub use session::Traffic;
+pub use subscription::{EventStream, SubscribeConfig, Subscription, WaitFor};
+pub use transport::{
+    Connector, FrameReader, FrameWriter, Listener, MemoryTransport, StreamTransport, Transport,
+    memory_pair,
+};

@@ -346,7 +346,9 @@ impl Hello {
         if count > MAX_GROUPS as u64 {
             return Err(ProtocolError::TooManyGroups { count });
         }
-        let groups = (0..count).map(|_| header.name()).collect::<Result<_, _>>()?;
+        let groups = (0..count)
+            .map(|_| header.name())
+            .collect::<Result<_, _>>()?;
         Ok(Self {
             oldest_version,
             newest_version,
@@ -448,7 +450,10 @@ impl<'a> Header<'a> {
     }
 
     fn array<const N: usize>(&mut self) -> Result<[u8; N], ProtocolError> {
-        let (array, rest) = self.rest.split_first_chunk().ok_or_else(|| self.truncated())?;
+        let (array, rest) = self
+            .rest
+            .split_first_chunk()
+            .ok_or_else(|| self.truncated())?;
         self.rest = rest;
         Ok(*array)
     }

@@ -152,7 +152,10 @@ mod tests {
             assert_eq!(at, position);
         }
         for name in ["..", "a..b", ".hidden", "."] {
-            assert!(matches!(EndpointName::new(name), Err(Dots { .. })), "{name}");
+            assert!(
+                matches!(EndpointName::new(name), Err(Dots { .. })),
+                "{name}"
+            );
         }
     }
 

@@ -1,1 +1,96 @@
 //! Bounded postcard encoding and decoding of users' types.
+//!
+//! postcard alone trusts its input: a length in a few bytes makes it reserve megabytes or loop for
+//! seconds, a recursive type makes it overflow the stack, and what follows the value is ignored.
+//! [`decode`] bounds all of these by the size of what has arrived; see [`bounded`] for the rules.
+//! They are the receiver's: a value beyond them is encoded all the same.
+
+use postcard::ser_flavors::Size;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::error::PayloadError;
+
+mod access;
+mod bounded;
+mod failure;
+#[cfg(test)]
+mod tests;
+
+/// How deeply a value may be nested unless the caller says otherwise.
+pub(crate) const MAX_DEPTH: usize = 64;
+
+/// Appends the encoding of `value` to `buffer`.
+///
+/// The value is serialized twice, to measure it and to write it. That is far faster for a
+/// `Vec<u8>` field than appending byte by byte, and not much slower for anything else.
+///
+/// # Errors
+///
+/// [`PayloadError::Unencodable`] if postcard or the type itself cannot encode the value. `buffer`
+/// is then as it was.
+#[inline]
+pub(crate) fn encode<T>(value: &T, buffer: &mut Vec<u8>) -> Result<(), PayloadError>
+where
+    T: Serialize + ?Sized,
+{
+    let start = buffer.len();
+    let size = postcard::serialize_with_flavor(value, Size::default()).map_err(unencodable)?;
+    buffer.resize(start + size, 0);
+    match postcard::to_slice(value, &mut buffer[start..]).map(|written| written.len()) {
+        Ok(len) => {
+            buffer.truncate(start + len);
+            Ok(())
+        }
+        Err(error) => {
+            buffer.truncate(start);
+            encode_changed(value, error, buffer)
+        }
+    }
+}
+
+/// Decodes a value that takes up all of `bytes` and is nested at most `max_depth` levels deep.
+///
+/// Every sequence, map, tuple, struct, enum, option and newtype is a level.
+///
+/// # Errors
+///
+/// [`PayloadError`] if the bytes are not one value of the type, or one that is out of bounds.
+#[inline]
+pub(crate) fn decode<T>(bytes: &[u8], max_depth: usize) -> Result<T, PayloadError>
+where
+    T: DeserializeOwned,
+{
+    bounded::decode(bytes, max_depth)
+}
+
+/// Encodes a value that has become longer since it was measured, as one behind a lock may.
+#[cold]
+fn encode_changed<T>(
+    value: &T,
+    error: postcard::Error,
+    buffer: &mut Vec<u8>,
+) -> Result<(), PayloadError>
+where
+    T: Serialize + ?Sized,
+{
+    if error != postcard::Error::SerializeBufferFull {
+        return Err(unencodable(error));
+    }
+    let encoding = postcard::to_stdvec(value).map_err(unencodable)?;
+    buffer.extend_from_slice(&encoding);
+    Ok(())
+}
+
+#[cold]
+fn unencodable(error: postcard::Error) -> PayloadError {
+    let reason = match error {
+        postcard::Error::SerializeSeqLengthUnknown => {
+            "a sequence, map or flattened struct does not know its length beforehand"
+        }
+        postcard::Error::SerdeSerCustom => "its Serialize implementation returned an error",
+        postcard::Error::CollectStrError => "its Display implementation returned an error",
+        _ => "postcard does not support it",
+    };
+    PayloadError::Unencodable { reason }
+}

@@ -54,12 +54,16 @@ struct Slot {
     decode: Decode,
     first: Option<Asked>,
     others: Vec<Asked>,
+    // Whether everybody who is to be asked has been.
+    sealed: bool,
+    // The last failure, kept until then.
+    failure: Option<Failure>,
     outcome: Option<Outcome>,
     waker: Option<Waker>,
 }
 
-/// Decodes the payload of a response of the given wire type.
-pub(crate) type Decode = fn(u64, &[u8]) -> Result<AnyResponse, Failure>;
+/// Decodes the payload of a response of the given wire type, nested to the given depth at most.
+pub(crate) type Decode = fn(u64, &[u8], usize) -> Result<AnyResponse, Failure>;
 
 impl Pending {
     /// Opens a request and returns its id, or `None` after [`close`](Self::close).
@@ -74,13 +78,15 @@ impl Pending {
             decode,
             first: None,
             others: Vec::new(),
+            sealed: false,
+            failure: None,
             outcome: None,
             waker: None,
         });
         Some(u64::from(self.generation) << 32 | key as u64)
     }
 
-    /// Notes that a peer is about to be asked.
+    /// Notes whom a request is sent to.
     pub(crate) fn add(&mut self, id: u64, asked: Asked) {
         if let Some(slot) = self.slot(id) {
             match slot.first {
@@ -90,21 +96,15 @@ impl Pending {
         }
     }
 
-    /// Notes that a peer was not asked after all.
-    pub(crate) fn remove(&mut self, id: u64, connection: u64) {
-        if let Some(slot) = self.slot(id) {
-            slot.take_asked(|asked| asked.is_peer(connection));
-        }
-    }
-
-    /// Forgets a request. Returns whom it had asked and who has not ended it.
-    pub(crate) fn forget(&mut self, id: u64) -> Vec<Asked> {
+    /// Forgets a request. Returns whom it had asked and who has not ended it, with a response
+    /// that nobody took.
+    pub(crate) fn forget(&mut self, id: u64) -> (Vec<Asked>, Option<Outcome>) {
         if self.slot(id).is_none() {
-            return Vec::new();
+            return (Vec::new(), None);
         }
         let mut slot = self.slots.remove(key(id));
         slot.others.extend(slot.first);
-        slot.others
+        (slot.others, slot.outcome)
     }
 
     /// Returns how to decode the response to a request that waits for one.
@@ -113,18 +113,42 @@ impl Pending {
         slot.outcome.is_none().then_some(slot.decode)
     }
 
-    /// Ends a request with a response from `from`, if it waits for one.
-    pub(crate) fn complete(&mut self, id: u64, from: impl Fn(&Asked) -> bool, outcome: Outcome) {
-        let Some(slot) = self.slot(id) else { return };
-        if slot.take_asked(from) {
-            slot.end(outcome);
+    /// Ends a request with a response from somebody asked, or gives the response back. It holds
+    /// a value of the user's, whose destructor is not to run under the lock of this table.
+    #[must_use]
+    pub(crate) fn complete(
+        &mut self,
+        id: u64,
+        from: impl Fn(&Asked) -> bool,
+        outcome: Outcome,
+    ) -> Option<Outcome> {
+        match self.slot(id) {
+            Some(slot) if slot.outcome.is_none() => match slot.take_asked(from) {
+                true => {
+                    slot.end(outcome);
+                    None
+                }
+                false => Some(outcome),
+            },
+            _ => Some(outcome),
         }
     }
 
     /// Notes that one of those asked cannot answer. Ends the request if it was the last.
     pub(crate) fn fail(&mut self, id: u64, from: impl Fn(&Asked) -> bool, failure: Failure) {
         let Some(slot) = self.slot(id) else { return };
-        if slot.take_asked(from) && slot.first.is_none() {
+        if slot.take_asked(from) {
+            slot.fail(failure);
+        }
+    }
+
+    /// Notes that everybody has been asked. Ends the request with the last failure, or with
+    /// `nobody`, if none of them can answer any more.
+    pub(crate) fn seal(&mut self, id: u64, nobody: Failure) {
+        let Some(slot) = self.slot(id) else { return };
+        slot.sealed = true;
+        if slot.first.is_none() {
+            let failure = slot.failure.take().unwrap_or(nobody);
             slot.end(Err(failure));
         }
     }
@@ -140,9 +164,9 @@ impl Pending {
                 }
                 _ => false,
             });
-            if gone && slot.first.is_none() {
+            if gone {
                 let peer = peer.clone();
-                slot.end(Err(Failure::PeerGone { peer, sent }));
+                slot.fail(Failure::PeerGone { peer, sent });
             }
         }
     }
@@ -225,6 +249,14 @@ impl Slot {
         }
     }
 
+    fn fail(&mut self, failure: Failure) {
+        match self.first {
+            Some(_) => {}
+            None if self.sealed => self.end(Err(failure)),
+            None => self.failure = Some(failure),
+        }
+    }
+
     fn end(&mut self, outcome: Outcome) {
         if self.outcome.is_none() {
             self.outcome = Some(outcome);
@@ -245,12 +277,15 @@ mod tests {
 
     use super::*;
 
-    fn decode(_: u64, _: &[u8]) -> Result<AnyResponse, Failure> {
+    fn decode(_: u64, _: &[u8], _: usize) -> Result<AnyResponse, Failure> {
         Ok(Box::new(()))
     }
 
     fn peer(connection: u64) -> Asked {
-        Asked::Peer { connection, end: 10 }
+        Asked::Peer {
+            connection,
+            end: 10,
+        }
     }
 
     fn poll(pending: &mut Pending, id: u64) -> Poll<Result<u8, Failure>> {
@@ -265,16 +300,21 @@ mod tests {
         for &asked in asked {
             pending.add(id, asked);
         }
+        pending.seal(id, Failure::Unanswered);
         (pending, id)
     }
 
     #[test]
     fn the_first_response_of_somebody_asked_counts() {
         let (mut pending, id) = opened(&[peer(1), peer(2)]);
-        pending.complete(id, |asked| asked.is_peer(3), Ok(Box::new(0_u8)));
-        assert_eq!(poll(&mut pending, id), Poll::Pending);
-        pending.complete(id, |asked| asked.is_peer(2), Ok(Box::new(1_u8)));
-        pending.complete(id, |asked| asked.is_peer(1), Ok(Box::new(2_u8)));
+        let mut complete = |connection, number: u8| {
+            let response = Ok(Box::new(number) as AnyResponse);
+            let refused = pending.complete(id, |asked| asked.is_peer(connection), response);
+            refused.is_none()
+        };
+        assert!(!complete(3, 0));
+        assert!(complete(2, 1));
+        assert!(!complete(1, 2));
         assert_eq!(poll(&mut pending, id), Poll::Ready(Ok(1)));
     }
 
@@ -287,8 +327,37 @@ mod tests {
         assert_eq!(poll(&mut pending, id), Poll::Pending);
         let name = EndpointName::new("b").unwrap();
         pending.peer_gone(2, &name, 9);
-        let gone = Failure::PeerGone { peer: name, sent: false };
+        let gone = Failure::PeerGone {
+            peer: name,
+            sent: false,
+        };
         assert_eq!(poll(&mut pending, id), Poll::Ready(Err(gone)));
+    }
+
+    #[test]
+    fn a_failure_counts_only_when_everybody_has_been_asked() {
+        let mut pending = Pending::default();
+        let id = pending.open(None, decode).unwrap();
+        pending.add(id, peer(1));
+        pending.fail(id, |asked| asked.is_peer(1), Failure::RefusedPayload);
+        assert_eq!(poll(&mut pending, id), Poll::Pending);
+        pending.add(id, peer(2));
+        pending.seal(id, Failure::Unanswered);
+        assert_eq!(poll(&mut pending, id), Poll::Pending);
+        pending.fail(id, |asked| asked.is_peer(2), Failure::Unanswered);
+        assert_eq!(
+            poll(&mut pending, id),
+            Poll::Ready(Err(Failure::Unanswered))
+        );
+
+        let id = pending.open(None, decode).unwrap();
+        pending.add(id, peer(1));
+        pending.fail(id, |asked| asked.is_peer(1), Failure::RefusedPayload);
+        pending.seal(id, Failure::Unanswered);
+        assert_eq!(
+            poll(&mut pending, id),
+            Poll::Ready(Err(Failure::RefusedPayload))
+        );
     }
 
     #[test]
@@ -306,14 +375,18 @@ mod tests {
     #[test]
     fn a_forgotten_request_is_not_confused_with_the_next_in_its_place() {
         let (mut pending, old) = opened(&[peer(1)]);
-        assert_eq!(pending.forget(old), [peer(1)]);
+        assert_eq!(pending.forget(old).0, [peer(1)]);
         assert_eq!(pending.len(), 0);
         let new = pending.open(None, decode).unwrap();
         pending.add(new, peer(1));
         assert_eq!(key(old), key(new));
-        pending.complete(old, |_| true, Ok(Box::new(1_u8)));
+        assert!(
+            pending
+                .complete(old, |_| true, Ok(Box::new(1_u8)))
+                .is_some()
+        );
         assert_eq!(poll(&mut pending, new), Poll::Pending);
-        assert_eq!(pending.forget(old), []);
+        assert_eq!(pending.forget(old).0, []);
     }
 
     #[test]

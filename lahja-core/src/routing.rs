@@ -1,4 +1,4 @@
-//! Who wants what: from an event's type and a scope to the peers that get it.
+//! Who wants what: from an event's type and reach to the peers that get it.
 //!
 //! The table changes seldom and is read for every broadcast, so each topic's targets are an
 //! immutable list that a broadcast takes along and a change replaces.
@@ -19,6 +19,8 @@ use crate::session::Slot;
 pub(crate) struct Peer {
     pub(crate) name: EndpointName,
     pub(crate) groups: Vec<EndpointName>,
+    /// The longest frame that both ends of its connection take.
+    pub(crate) max_frame: usize,
 }
 
 /// Where one topic goes: a peer's subscription. `C` reaches the peer.
@@ -69,7 +71,11 @@ impl<C: Clone> Routing<C> {
     pub(crate) fn remove_peer(&mut self, key: usize) {
         let (peer, _) = self.peers.remove(key);
         for (_, route) in &mut self.routes {
-            if route.targets.iter().any(|target| Arc::ptr_eq(&target.peer, &peer)) {
+            if route
+                .targets
+                .iter()
+                .any(|target| Arc::ptr_eq(&target.peer, &peer))
+            {
                 route.change(|targets| targets.retain(|t| !Arc::ptr_eq(&t.peer, &peer)));
             }
         }
@@ -116,12 +122,16 @@ impl<C: Clone> Routing<C> {
 
     /// Finds a peer by name.
     pub(crate) fn peer(&self, name: &EndpointName) -> Option<&C> {
-        self.peers().find(|(peer, _)| peer.name == *name).map(|(_, connection)| connection)
+        self.peers()
+            .find(|(peer, _)| peer.name == *name)
+            .map(|(_, connection)| connection)
     }
 
     /// Returns every peer.
     pub(crate) fn peers(&self) -> impl Iterator<Item = (&Peer, &C)> {
-        self.peers.iter().map(|(_, (peer, connection))| (&**peer, connection))
+        self.peers
+            .iter()
+            .map(|(_, (peer, connection))| (&**peer, connection))
     }
 
     fn route(&mut self, name: &str) -> usize {
@@ -137,7 +147,9 @@ impl<C: Clone> Routing<C> {
     }
 
     fn drop_empty_routes(&mut self) {
-        let Self { routes, by_name, .. } = self;
+        let Self {
+            routes, by_name, ..
+        } = self;
         by_name.retain(|_, key| {
             let route = &routes[*key];
             let keep = route.is_local || !route.targets.is_empty();
@@ -169,14 +181,14 @@ impl<C: Clone> Clone for Target<C> {
 
 /// Whom an event may reach: everybody, unless narrowed down. Each rule narrows it further.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Scope<'a> {
+pub(crate) struct Reach<'a> {
     pub(crate) to: Option<Cow<'a, str>>,
     pub(crate) group: Option<&'a str>,
     pub(crate) except: Vec<&'a str>,
     pub(crate) internal: bool,
 }
 
-impl Scope<'_> {
+impl Reach<'_> {
     /// Tells whether the event may reach a peer.
     pub(crate) fn admits_peer(&self, peer: &Peer) -> bool {
         !self.internal && self.admits(&peer.name, &peer.groups)
@@ -186,7 +198,9 @@ impl Scope<'_> {
     pub(crate) fn admits(&self, name: &EndpointName, groups: &[EndpointName]) -> bool {
         let name = name.as_str();
         self.to.as_ref().is_none_or(|to| *to == name)
-            && self.group.is_none_or(|group| groups.iter().any(|g| *g == group))
+            && self
+                .group
+                .is_none_or(|group| groups.iter().any(|g| *g == group))
             && !self.except.contains(&name)
     }
 }
@@ -224,6 +238,7 @@ mod tests {
         Arc::new(Peer {
             name: name(text),
             groups,
+            max_frame: 100,
         })
     }
 
@@ -234,9 +249,11 @@ mod tests {
     struct A;
     struct B;
 
-    fn reached(routing: &mut Routing<char>, id: TypeId, topic: &str, scope: &Scope<'_>) -> String {
+    fn reached(routing: &mut Routing<char>, id: TypeId, topic: &str, reach: &Reach<'_>) -> String {
         let targets = routing.targets(id, topic);
-        let admitted = targets.iter().filter(|target| scope.admits_peer(&target.peer));
+        let admitted = targets
+            .iter()
+            .filter(|target| reach.admits_peer(&target.peer));
         admitted.map(|target| target.connection).collect()
     }
 
@@ -254,28 +271,83 @@ mod tests {
     #[test]
     fn an_event_goes_to_those_who_want_it_and_to_nobody_else() {
         let mut routing = table();
-        let everyone = Scope::default();
-        assert_eq!(reached(&mut routing, TypeId::of::<A>(), "A", &everyone), "bc");
-        assert_eq!(reached(&mut routing, TypeId::of::<B>(), "B", &everyone), "d");
+        let everyone = Reach::default();
+        assert_eq!(
+            reached(&mut routing, TypeId::of::<A>(), "A", &everyone),
+            "bc"
+        );
+        assert_eq!(
+            reached(&mut routing, TypeId::of::<B>(), "B", &everyone),
+            "d"
+        );
     }
 
     #[test]
-    fn each_rule_of_a_scope_narrows_it() {
+    fn each_rule_of_a_reach_narrows_it() {
         let mut routing = table();
-        let all = Scope::default;
+        let all = Reach::default;
         let cases = [
-            (Scope { to: Some("c".into()), ..all() }, "c"),
-            (Scope { to: Some("d".into()), ..all() }, ""),
-            (Scope { group: Some("y"), ..all() }, "bc"),
-            (Scope { group: Some("z"), ..all() }, "c"),
-            (Scope { except: vec!["b"], ..all() }, "c"),
-            (Scope { except: vec!["b", "c"], ..all() }, ""),
-            (Scope { group: Some("y"), except: vec!["c"], ..all() }, "b"),
-            (Scope { internal: true, ..all() }, ""),
+            (
+                Reach {
+                    to: Some("c".into()),
+                    ..all()
+                },
+                "c",
+            ),
+            (
+                Reach {
+                    to: Some("d".into()),
+                    ..all()
+                },
+                "",
+            ),
+            (
+                Reach {
+                    group: Some("y"),
+                    ..all()
+                },
+                "bc",
+            ),
+            (
+                Reach {
+                    group: Some("z"),
+                    ..all()
+                },
+                "c",
+            ),
+            (
+                Reach {
+                    except: vec!["b"],
+                    ..all()
+                },
+                "c",
+            ),
+            (
+                Reach {
+                    except: vec!["b", "c"],
+                    ..all()
+                },
+                "",
+            ),
+            (
+                Reach {
+                    group: Some("y"),
+                    except: vec!["c"],
+                    ..all()
+                },
+                "b",
+            ),
+            (
+                Reach {
+                    internal: true,
+                    ..all()
+                },
+                "",
+            ),
         ];
-        for (scope, expected) in cases {
-            let found = reached(&mut routing, TypeId::of::<A>(), "A", &scope);
-            assert_eq!(found, expected, "{scope:?}");
+        for (reach, expected) in cases {
+            let found = reached(&mut routing, TypeId::of::<A>(), "A", &reach);
+            assert_eq!(found, expected, "{reach:?}");
         }
     }
 
@@ -293,9 +365,9 @@ mod tests {
         let mut routing = table();
         let a = TypeId::of::<A>();
         routing.remove_target(0, slot(0));
-        assert_eq!(reached(&mut routing, a, "A", &Scope::default()), "c");
+        assert_eq!(reached(&mut routing, a, "A", &Reach::default()), "c");
         routing.remove_peer(1);
-        assert_eq!(reached(&mut routing, a, "A", &Scope::default()), "");
+        assert_eq!(reached(&mut routing, a, "A", &Reach::default()), "");
     }
 
     #[test]

@@ -23,7 +23,7 @@ use crate::message::{FailureReason, Hello, Message, OLDEST_VERSION, Refusal, VER
 
 /// The bytes of an event's or response's header at the most: kind, flags and two numbers, or one
 /// number and a type.
-const MAX_HEADER: usize = 2 + 10 + 10;
+pub(crate) const MAX_HEADER: usize = 2 + 10 + 10;
 
 /// What control messages may add to the backlog of a peer that does not read.
 const CONTROL_BACKLOG: usize = 1 << 20;
@@ -154,10 +154,7 @@ pub(crate) enum Push {
     /// The peer does not want it any more, or the session has ended.
     Gone,
     /// The frame would be longer than the peer takes.
-    TooLarge {
-        len: usize,
-        max: usize,
-    },
+    TooLarge { len: usize, max: usize },
 }
 
 /// What went over one connection in one direction.
@@ -311,6 +308,11 @@ impl Session {
             let epoch = self.peer_epoch;
             self.push(&Message::Acknowledge { epoch });
         }
+    }
+
+    /// Tells whether the peer waits for an answer to its request `id`.
+    pub(crate) fn is_asking(&self, id: u64) -> bool {
+        self.asking.contains(&id) && !self.has_ended()
     }
 
     /// Queues an event, or a request with its id, for a topic of the peer.

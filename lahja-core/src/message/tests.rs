@@ -122,7 +122,10 @@ fn every_content_of_up_to_three_bytes_is_read_or_refused() {
 fn an_unknown_optional_kind_is_skipped_and_an_unknown_other_kind_refused() {
     assert_eq!(Message::decode(&[0xff, 1, 2]), Ok(Message::Unknown));
     let kind = 0x0e;
-    assert_eq!(Message::decode(&[kind]), Err(ProtocolError::UnknownKind { kind }));
+    assert_eq!(
+        Message::decode(&[kind]),
+        Err(ProtocolError::UnknownKind { kind })
+    );
 }
 
 #[test]
@@ -145,7 +148,10 @@ fn a_number_over_its_width_is_refused() {
     let mut cancel = b"\x0b".to_vec();
     cancel.extend([0xff; 9]);
     cancel.push(1);
-    assert_eq!(Message::decode(&cancel), Ok(Message::Cancel { id: u64::MAX }));
+    assert_eq!(
+        Message::decode(&cancel),
+        Ok(Message::Cancel { id: u64::MAX })
+    );
     *cancel.last_mut().unwrap() = 2;
     assert_eq!(Message::decode(&cancel), too_large);
     *cancel.last_mut().unwrap() = 0xff;
@@ -161,5 +167,8 @@ fn a_stranger_and_a_bad_name_are_told_apart() {
     Message::Hello(hello()).encode(&mut bytes);
     let name = bytes.windows(2).position(|two| two == b"e1").unwrap();
     bytes[name] = b'/';
-    assert!(matches!(Message::decode(&bytes), Err(ProtocolError::BadName(_))));
+    assert!(matches!(
+        Message::decode(&bytes),
+        Err(ProtocolError::BadName(_))
+    ));
 }

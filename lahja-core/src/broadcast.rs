@@ -1,0 +1,333 @@
+//! Broadcasting: the builder, its rules, and the future it becomes.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::future::IntoFuture;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use event_listener::EventListener;
+
+use crate::connection::Turn;
+use crate::delivery::{Begun, Delivery, Refused, begin, begin_now};
+use crate::endpoint::Endpoint;
+use crate::error::BroadcastError;
+use crate::event::Event;
+use crate::name::EndpointName;
+use crate::payload;
+use crate::reply::Reply;
+use crate::routing::Reach;
+use crate::session::Push;
+
+/// Where a broadcast goes: to one endpoint, or back to whoever sent an event.
+///
+/// [`Received::broadcast_config`](crate::Received::broadcast_config) makes the latter. For a
+/// request it is the right to answer it: the first event broadcast with it, of the type that the
+/// request declares, is the answer.
+#[derive(Clone)]
+pub struct BroadcastConfig {
+    to: EndpointName,
+    reply: Option<Arc<Reply>>,
+}
+
+impl BroadcastConfig {
+    /// Sends to the endpoint of this name alone.
+    pub fn to(name: impl Into<EndpointName>) -> Self {
+        let to = name.into();
+        Self { to, reply: None }
+    }
+
+    pub(crate) fn reply(to: EndpointName, reply: Option<Arc<Reply>>) -> Self {
+        Self { to, reply }
+    }
+
+    /// Returns the name of the endpoint that is reached.
+    pub fn endpoint(&self) -> &EndpointName {
+        &self.to
+    }
+}
+
+impl fmt::Debug for BroadcastConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BroadcastConfig")
+            .field("to", &self.to)
+            .field("is_answer", &self.reply.is_some())
+            .finish()
+    }
+}
+
+/// A broadcast that is being put together; await it to send the event.
+///
+/// Made by [`Endpoint::broadcast`].
+#[must_use = "a broadcast does nothing unless awaited"]
+pub struct Broadcast<'a, E> {
+    endpoint: &'a Endpoint,
+    event: E,
+    reach: Reach<'a>,
+    reply: Option<Arc<Reply>>,
+    require_subscriber: bool,
+}
+
+impl<'a, E: Event> Broadcast<'a, E> {
+    pub(crate) fn new(endpoint: &'a Endpoint, event: E) -> Self {
+        Self {
+            endpoint,
+            event,
+            reach: Reach::default(),
+            reply: None,
+            require_subscriber: true,
+        }
+    }
+
+    /// Sends to the endpoint of this name alone, which may be this endpoint.
+    pub fn to(mut self, name: &'a (impl AsRef<str> + ?Sized)) -> Self {
+        self.reach.to = Some(Cow::Borrowed(name.as_ref()));
+        self
+    }
+
+    /// Sends to the members of this group alone.
+    pub fn to_group(mut self, group: &'a (impl AsRef<str> + ?Sized)) -> Self {
+        self.reach.group = Some(group.as_ref());
+        self
+    }
+
+    /// Does not send to the endpoint of this name. May be given several times.
+    pub fn except(mut self, name: &'a (impl AsRef<str> + ?Sized)) -> Self {
+        self.reach.except.push(name.as_ref());
+        self
+    }
+
+    /// Sends to subscriptions of this endpoint alone.
+    pub fn internal(mut self) -> Self {
+        self.reach.internal = true;
+        self
+    }
+
+    /// Sends where `config` says: with that of a received event, to whoever sent it; with that of
+    /// a received request, as its answer.
+    pub fn with(mut self, config: BroadcastConfig) -> Self {
+        self.reach.to = Some(Cow::Owned(config.to.as_str().to_owned()));
+        self.reply = config.reply;
+        self
+    }
+
+    /// Says whether it is an error if nobody within reach has subscribed to the event. It is by
+    /// default.
+    pub fn require_subscriber(mut self, required: bool) -> Self {
+        self.require_subscriber = required;
+        self
+    }
+
+    /// Sends without waiting: to everybody within reach, or if somebody has no room to nobody.
+    ///
+    /// # Errors
+    ///
+    /// As for awaiting the broadcast, and [`BroadcastError::Full`] with the event if a subscriber
+    /// has no room.
+    pub fn now(self) -> Result<(), BroadcastError<E>> {
+        let shared = self.endpoint.shared();
+        if shared.is_closed() {
+            return Err(BroadcastError::Closed);
+        }
+        if let Some(reply) = &self.reply {
+            return match answer(reply, self.event)? {
+                Answered::Done => Ok(()),
+                Answered::Full(event) => Err(BroadcastError::Full(event)),
+            };
+        }
+        match begin_now(shared, self.event, &self.reach) {
+            Ok(None) => Ok(()),
+            Ok(Some(event)) => Err(BroadcastError::Full(event)),
+            Err(Refused::Nobody(_)) if !self.require_subscriber => Ok(()),
+            Err(refused) => Err(refused.into()),
+        }
+    }
+}
+
+impl<'a, E: Event> IntoFuture for Broadcast<'a, E> {
+    type Output = Result<(), BroadcastError<E>>;
+    type IntoFuture = BroadcastFuture<'a, E>;
+
+    fn into_future(self) -> BroadcastFuture<'a, E> {
+        BroadcastFuture {
+            endpoint: self.endpoint,
+            state: State::Start {
+                event: self.event,
+                reach: self.reach,
+                reply: self.reply,
+                require_subscriber: self.require_subscriber,
+            },
+        }
+    }
+}
+
+impl<E> fmt::Debug for Broadcast<'_, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Broadcast")
+            .field("reach", &self.reach)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Sends an event: ready when everybody within reach has it in their queue or on the way.
+///
+/// # Cancel safety
+///
+/// Nothing happens before the first poll. Dropped while it waits for room, it has sent the event
+/// to all who had room and will not send it to the others.
+#[must_use = "futures do nothing unless polled"]
+pub struct BroadcastFuture<'a, E> {
+    endpoint: &'a Endpoint,
+    state: State<'a, E>,
+}
+
+enum State<'a, E> {
+    Start {
+        event: E,
+        reach: Reach<'a>,
+        reply: Option<Arc<Reply>>,
+        require_subscriber: bool,
+    },
+    Delivering(Delivery<E>),
+    Answering {
+        event: E,
+        reply: Arc<Reply>,
+        room: Option<EventListener>,
+    },
+    /// Everything is sent; others have their turn first.
+    Yielding,
+    Done,
+}
+
+// No field is ever pinned.
+impl<E> Unpin for BroadcastFuture<'_, E> {}
+
+impl<E: Event> Future for BroadcastFuture<'_, E> {
+    type Output = Result<(), BroadcastError<E>>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let shared = self.endpoint.shared();
+        loop {
+            match std::mem::replace(&mut self.state, State::Done) {
+                State::Start { .. } if shared.is_closed() => {
+                    return Poll::Ready(Err(BroadcastError::Closed));
+                }
+                State::Start {
+                    event,
+                    reply: Some(reply),
+                    ..
+                } => {
+                    let room = None;
+                    self.state = State::Answering { event, reply, room };
+                }
+                State::Start {
+                    event,
+                    reach,
+                    require_subscriber,
+                    ..
+                } => match begin(shared, event, &reach, None) {
+                    Ok(Begun::Done(Turn::GoesOn)) => return Poll::Ready(Ok(())),
+                    Ok(Begun::Done(Turn::IsOver)) => {
+                        self.state = State::Yielding;
+                        context.waker().wake_by_ref();
+                        return Poll::Pending;
+                    }
+                    Ok(Begun::Waiting(delivery)) => self.state = State::Delivering(delivery),
+                    Err(Refused::Nobody(_)) if !require_subscriber => return Poll::Ready(Ok(())),
+                    Err(refused) => return Poll::Ready(Err(refused.into())),
+                },
+                State::Delivering(mut delivery) => {
+                    if delivery.poll(shared, context).is_pending() {
+                        self.state = State::Delivering(delivery);
+                        return Poll::Pending;
+                    }
+                    return Poll::Ready(match shared.is_closed() {
+                        true => Err(BroadcastError::Closed),
+                        false => Ok(()),
+                    });
+                }
+                State::Answering {
+                    event,
+                    reply,
+                    room: Some(mut room),
+                } => {
+                    let polled = Pin::new(&mut room).poll(context);
+                    let room = polled.is_pending().then_some(room);
+                    let is_pending = room.is_some();
+                    self.state = State::Answering { event, reply, room };
+                    if is_pending {
+                        return Poll::Pending;
+                    }
+                }
+                State::Answering {
+                    event,
+                    reply,
+                    room: None,
+                } => {
+                    let room = reply.connection().map(|connection| connection.listen());
+                    match answer(&reply, event) {
+                        Ok(Answered::Done) => return Poll::Ready(Ok(())),
+                        Ok(Answered::Full(event)) => {
+                            self.state = State::Answering { event, reply, room };
+                        }
+                        Err(error) => return Poll::Ready(Err(error)),
+                    }
+                }
+                State::Yielding => return Poll::Ready(Ok(())),
+                State::Done => panic!("a broadcast is polled after it was ready"),
+            }
+        }
+    }
+}
+
+impl<E> fmt::Debug for BroadcastFuture<'_, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BroadcastFuture").finish_non_exhaustive()
+    }
+}
+
+enum Answered<R> {
+    Done,
+    Full(R),
+}
+
+/// Sends the answer to a request.
+fn answer<R: Event>(reply: &Reply, response: R) -> Result<Answered<R>, BroadcastError<R>> {
+    if let Some(expected) = reply.expected().filter(|&expected| expected != R::NAME) {
+        return Err(BroadcastError::WrongResponse {
+            event: response,
+            expected,
+        });
+    }
+    if reply.connection().is_none() {
+        let unused = reply.respond(response);
+        return unused
+            .map(|()| Answered::Done)
+            .map_err(BroadcastError::NoSubscribers);
+    }
+    let mut payload = Vec::new();
+    if let Err(source) = payload::encode(&response, &mut payload) {
+        let event = response;
+        return Err(BroadcastError::Unencodable { event, source });
+    }
+    match reply.push::<R>(&payload) {
+        Push::Queued => Ok(Answered::Done),
+        Push::Full => Ok(Answered::Full(response)),
+        Push::TooLarge { len, max } => {
+            let event = response;
+            Err(BroadcastError::TooLarge { event, len, max })
+        }
+        Push::Missed | Push::Gone => Err(BroadcastError::NoSubscribers(response)),
+    }
+}
+
+impl<E> From<Refused<E>> for BroadcastError<E> {
+    fn from(refused: Refused<E>) -> Self {
+        match refused {
+            Refused::Nobody(event) => Self::NoSubscribers(event),
+            Refused::Unencodable(event, source) => Self::Unencodable { event, source },
+            Refused::TooLarge(event, len, max) => Self::TooLarge { event, len, max },
+        }
+    }
+}

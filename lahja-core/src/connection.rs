@@ -1,0 +1,303 @@
+//! One connection: a session, the transport it speaks over, and the two loops that drive it.
+
+mod reader;
+mod writer;
+
+use std::any::TypeId;
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::{Duration, Instant};
+
+use event_listener::{Event, EventListener};
+
+use crate::credit::Intake;
+use crate::error::{ConnectError, ProtocolError};
+use crate::name::EndpointName;
+use crate::routing::Peer;
+use crate::session::{Session, Slot, Traffic};
+use crate::shared::Shared;
+use crate::sync::lock;
+use crate::topic::AnyTopic;
+use crate::transport::Transport;
+
+pub(crate) use writer::Turn;
+
+use writer::Outbound;
+
+/// One connection to a peer, from before the handshake to after the end.
+pub(crate) struct Connection {
+    pub(crate) id: u64,
+    peer: OnceLock<Arc<Peer>>,
+    outbound: Mutex<Outbound>,
+    inlets: Mutex<Vec<Option<Arc<Inlet>>>>,
+    /// The numbers under which our topics are announced, `None` for those that the peer has no
+    /// place for. Used under the lock of the endpoint's registry only.
+    pub(crate) announced: Mutex<HashMap<TypeId, Option<u32>>>,
+    received: Mutex<Traffic>,
+    phase: Mutex<Phase>,
+    stop: AtomicBool,
+    stopped: Event,
+    /// Notified of everything that somebody may wait for: credit, a backlog that has gone, an
+    /// acknowledgement, the end of the handshake and of the connection.
+    progress: Event,
+}
+
+/// How far a connection has come.
+#[derive(Debug, Clone)]
+enum Phase {
+    Handshaking,
+    Established,
+    Ended(ConnectError),
+}
+
+/// What we receive of one topic from one peer.
+pub(crate) struct Inlet {
+    number: u32,
+    topic: Arc<dyn AnyTopic>,
+    intake: Intake,
+    origin: EndpointName,
+    connection: Arc<Connection>,
+}
+
+impl Inlet {
+    pub(crate) fn origin(&self) -> &EndpointName {
+        &self.origin
+    }
+
+    /// Returns credit for what was consumed, when there is enough of it.
+    pub(crate) fn release(&self, bytes: u64) {
+        if let Some(credit) = self.intake.release(bytes) {
+            let number = self.number;
+            self.connection
+                .update(|session| session.push_credit(number, credit));
+        }
+    }
+}
+
+impl Connection {
+    /// Starts the loops of a new connection. It is done when [`established`](Self::established)
+    /// says so.
+    pub(crate) fn start<T: Transport>(shared: &Arc<Shared>, transport: T) -> Arc<Self> {
+        let (reader, writer) = transport.split();
+        let session = Session::new(shared.hello(), &shared.limits);
+        let connection = Arc::new(Self {
+            id: shared.next_id(),
+            peer: OnceLock::new(),
+            outbound: Mutex::new(Outbound::new(session, Box::new(writer))),
+            inlets: Mutex::new(Vec::new()),
+            announced: Mutex::new(HashMap::new()),
+            received: Mutex::new(Traffic::default()),
+            phase: Mutex::new(Phase::Handshaking),
+            stop: AtomicBool::new(false),
+            stopped: Event::new(),
+            progress: Event::new(),
+        });
+        shared.add_connection(&connection);
+        let writing = writer::run(connection.clone(), shared.clone());
+        let reading = reader::run(connection.clone(), shared.clone(), reader);
+        shared.runtime.spawn(Box::pin(writing));
+        shared.runtime.spawn(Box::pin(reading));
+        connection
+    }
+
+    /// Waits for the handshake's end.
+    ///
+    /// Dropping the future leaves the handshake to go on by itself.
+    pub(crate) async fn established(&self) -> Result<EndpointName, ConnectError> {
+        loop {
+            let progress = self.listen();
+            match &*lock(&self.phase) {
+                Phase::Handshaking => {}
+                Phase::Established => return Ok(self.peer().name.clone()),
+                Phase::Ended(error) => return Err(error.clone()),
+            }
+            progress.await;
+        }
+    }
+
+    pub(crate) fn is_established(&self) -> bool {
+        matches!(*lock(&self.phase), Phase::Established)
+    }
+
+    pub(crate) fn has_ended(&self) -> bool {
+        matches!(*lock(&self.phase), Phase::Ended(_))
+    }
+
+    /// Listens for progress of any kind. Look again at what you wait for after the call.
+    pub(crate) fn listen(&self) -> EventListener {
+        self.progress.listen()
+    }
+
+    /// Returns the peer of a connection that has been admitted.
+    pub(crate) fn peer(&self) -> &Arc<Peer> {
+        self.peer
+            .get()
+            .expect("the peer of an admitted connection is known")
+    }
+
+    /// Sets the peer, once it has said hello.
+    pub(crate) fn set_peer(&self, peer: Arc<Peer>) {
+        let set = self.peer.set(peer);
+        debug_assert!(set.is_ok(), "a peer says hello once");
+    }
+
+    /// Returns the epoch of the last announcement.
+    pub(crate) fn epoch(&self) -> u64 {
+        lock(&self.outbound).session.epoch()
+    }
+
+    /// Tells whether the peer has acknowledged every announcement up to `epoch`.
+    pub(crate) fn is_acknowledged(&self, epoch: u64) -> bool {
+        lock(&self.outbound).session.is_acknowledged(epoch)
+    }
+
+    /// Declares topics stalled whose producers have waited too long. Returns when to look again.
+    pub(crate) fn sweep(&self, now: Instant, limit: Duration) -> Option<Instant> {
+        let (next, stalled) = lock(&self.outbound).session.sweep(now, limit);
+        if stalled {
+            self.progress.notify(usize::MAX);
+        }
+        next
+    }
+
+    /// Waits until the connection has ended and nothing more is read from it.
+    pub(crate) async fn until_ended(&self) {
+        loop {
+            let progress = self.listen();
+            if self.has_ended() {
+                return;
+            }
+            progress.await;
+        }
+    }
+
+    /// Waits until a connection that is stopped has counted what it did not send.
+    pub(crate) async fn until_settled(&self) -> u64 {
+        loop {
+            let progress = self.listen();
+            if let Some(undelivered) = self.undelivered() {
+                return undelivered;
+            }
+            progress.await;
+        }
+    }
+
+    /// Tells whether the peer waits for an answer to its request `id`.
+    pub(crate) fn is_asking(&self, id: u64) -> bool {
+        lock(&self.outbound).session.is_asking(id)
+    }
+
+    /// Returns what was queued to be sent and what was received.
+    pub(crate) fn traffic(&self) -> (Traffic, Traffic) {
+        let sent = lock(&self.outbound).session.sent();
+        (sent, *lock(&self.received))
+    }
+
+    /// Says that somebody waits for room for a topic.
+    pub(crate) fn wait_for_room(&self, slot: Slot, now: Instant) -> EventListener {
+        let listener = self.listen();
+        lock(&self.outbound).session.wait_for_room(slot, now);
+        listener
+    }
+
+    /// Announces a topic of ours. Call it under the lock of the endpoint's registry.
+    pub(crate) fn announce(
+        self: &Arc<Self>,
+        session: &mut Session,
+        id: TypeId,
+        topic: &Arc<dyn AnyTopic>,
+        window: u32,
+    ) {
+        let number = session.announce(topic.name(), 0);
+        lock(&self.announced).insert(id, number);
+        let Some(number) = number else { return };
+        let mut inlets = lock(&self.inlets);
+        let index = number as usize;
+        if inlets.len() <= index {
+            inlets.resize(index + 1, None);
+        }
+        inlets[index] = Some(Arc::new(Inlet {
+            number,
+            topic: topic.clone(),
+            intake: Intake::new(window),
+            origin: self.peer().name.clone(),
+            connection: self.clone(),
+        }));
+    }
+
+    fn inlet(&self, number: u32) -> Option<Arc<Inlet>> {
+        lock(&self.inlets).get(number as usize).cloned().flatten()
+    }
+
+    fn free_inlets(&self, numbers: &[u32]) {
+        let mut inlets = lock(&self.inlets);
+        let freed: Vec<_> = numbers
+            .iter()
+            .map(|&number| inlets[number as usize].take())
+            .collect();
+        drop(inlets);
+        drop(freed);
+    }
+
+    /// Marks the handshake as done.
+    fn establish(&self) {
+        *lock(&self.phase) = Phase::Established;
+        self.progress.notify(usize::MAX);
+    }
+
+    /// Ends the connection for an error on this side.
+    fn fail(&self, error: ConnectError) {
+        *lock(&self.phase) = Phase::Ended(error);
+        self.stop();
+    }
+
+    /// Marks the connection as ended and lets go of what it holds.
+    fn end(&self, error: ConnectError) {
+        let mut phase = lock(&self.phase);
+        if !matches!(*phase, Phase::Ended(_)) {
+            *phase = Phase::Ended(error);
+        }
+        drop(phase);
+        let inlets = std::mem::take(&mut *lock(&self.inlets));
+        drop(inlets);
+        self.progress.notify(usize::MAX);
+    }
+
+    /// Stops both loops at once. What is queued is not sent.
+    pub(crate) fn stop(&self) {
+        self.stop.store(true, Ordering::Release);
+        self.stopped.notify(usize::MAX);
+        self.wake_writer();
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.stop.load(Ordering::Acquire)
+    }
+
+    /// Waits until the connection is stopped from this side.
+    async fn until_stopped(&self) {
+        while !self.is_stopped() {
+            let stopped = self.stopped.listen();
+            if !self.is_stopped() {
+                stopped.await;
+            }
+        }
+    }
+}
+
+/// Why the reader of a connection came to its end.
+#[derive(Debug)]
+enum End {
+    /// The peer said goodbye, or its bytes ended in order.
+    Peer,
+    /// This endpoint stopped it.
+    Stopped,
+    Error(ConnectError),
+}
+
+impl From<ProtocolError> for End {
+    fn from(error: ProtocolError) -> Self {
+        Self::Error(ConnectError::Protocol(error))
+    }
+}

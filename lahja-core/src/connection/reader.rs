@@ -1,0 +1,319 @@
+//! How frames arrive: read in big chunks, dispatched one by one, consumers woken once a batch.
+
+use std::future::poll_fn;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use futures_lite::future::{or, yield_now};
+
+use super::{Connection, End, Inlet};
+use crate::credit::charge;
+use crate::error::{ConnectError, PayloadError, ProtocolError};
+use crate::message::{FailureReason, Message};
+use crate::pending::Failure;
+use crate::reply::Reply;
+use crate::session::{Happening, Session, Traffic};
+use crate::shared::Shared;
+use crate::sync::lock;
+use crate::topic::{Arrival, Wakes};
+use crate::transport::FrameReader;
+
+/// The reader lets others run after this many chunks that were there without waiting.
+const CHUNKS_PER_TURN: usize = 8;
+
+/// Reads until the connection ends, then takes it off the endpoint.
+pub(super) async fn run<R: FrameReader>(
+    connection: Arc<Connection>,
+    shared: Arc<Shared>,
+    mut reader: R,
+) {
+    let mut ending = Ending {
+        connection: &connection,
+        shared: &shared,
+        end: End::Stopped,
+        refused: false,
+    };
+    let mut inbound = Inbound {
+        connection: &connection,
+        shared: &shared,
+        inlets: Vec::new(),
+        wakes: Wakes::new(),
+        received: Traffic::default(),
+        established: false,
+        refused: false,
+    };
+    let reading = async {
+        let limits = &shared.limits;
+        reader.set_max_frame(limits.handshake_frame as usize);
+        let handshake = async { Some(inbound.read(&mut reader).await) };
+        let timeout = async {
+            shared.runtime.sleep(limits.handshake_timeout).await;
+            None
+        };
+        match or(handshake, timeout).await {
+            None => return End::Error(ConnectError::TimedOut),
+            Some(Some(end)) => return end,
+            Some(None) => {}
+        }
+        reader.set_max_frame(limits.frame as usize);
+        loop {
+            if let Some(end) = inbound.read(&mut reader).await {
+                return end;
+            }
+        }
+    };
+    let stopped = async {
+        connection.until_stopped().await;
+        End::Stopped
+    };
+    let end = or(reading, stopped).await;
+    ending.refused = inbound.refused;
+    ending.end = end;
+}
+
+/// The receiving side of a connection.
+struct Inbound<'a> {
+    connection: &'a Arc<Connection>,
+    shared: &'a Arc<Shared>,
+    // What the numbers in event frames stand for; a copy of the connection's table that needs no
+    // lock. It is right because frames and acknowledgements come in order.
+    inlets: Vec<Option<Arc<Inlet>>>,
+    wakes: Wakes,
+    received: Traffic,
+    established: bool,
+    // Whether this endpoint has refused the peer.
+    refused: bool,
+}
+
+impl Inbound<'_> {
+    /// Reads until the handshake is done (`None`) or the connection has come to its end.
+    async fn read<R: FrameReader>(&mut self, reader: &mut R) -> Option<End> {
+        let mut chunks = 0;
+        loop {
+            let established = self.established;
+            let filled = poll_fn(|context| {
+                let poll = reader.poll_fill(context);
+                chunks = if poll.is_pending() { 0 } else { chunks + 1 };
+                poll
+            });
+            match filled.await {
+                Ok(true) => {}
+                Ok(false) => {
+                    let finished = reader.finish().map_err(ProtocolError::Frame);
+                    return Some(finished.map_or_else(End::from, |()| End::Peer));
+                }
+                Err(error) => return Some(End::Error(ConnectError::io(error))),
+            }
+            let end = self.dispatch_all(reader);
+            self.finish_batch();
+            match end {
+                Ok(None) => {}
+                Ok(end) => return end,
+                Err(error) => return Some(error.into()),
+            }
+            if self.established != established {
+                return None;
+            }
+            if chunks >= CHUNKS_PER_TURN {
+                chunks = 0;
+                yield_now().await;
+            }
+        }
+    }
+
+    fn dispatch_all<R: FrameReader>(
+        &mut self,
+        reader: &mut R,
+    ) -> Result<Option<End>, ProtocolError> {
+        while let Some(content) = reader.next_frame()? {
+            if let Some(end) = self.dispatch(content)? {
+                return Ok(Some(end));
+            }
+            if self.established {
+                // The limit for what follows in the same chunk.
+                reader.set_max_frame(self.shared.limits.frame as usize);
+            }
+        }
+        Ok(None)
+    }
+
+    /// Acknowledges what was announced and wakes who has something to consume.
+    fn finish_batch(&mut self) {
+        *lock(&self.connection.received) = self.received;
+        self.connection.update(Session::acknowledge);
+        for waker in self.wakes.drain(..) {
+            waker.wake();
+        }
+    }
+
+    fn dispatch(&mut self, content: &[u8]) -> Result<Option<End>, ProtocolError> {
+        let message = Message::decode(content)?;
+        self.received.count(&message);
+        // Plain events, the bulk of the traffic, need no lock of the session.
+        if let Message::Event {
+            number,
+            request: None,
+            payload,
+        } = message
+        {
+            if let Some(Some(inlet)) = self.inlets.get(number as usize) {
+                receive(inlet, None, payload, self.shared, &mut self.wakes)?;
+                return Ok(None);
+            }
+        }
+        let happening = lock(&self.connection.outbound).session.handle(message)?;
+        self.follow(happening)
+    }
+
+    /// Does what a message means to the endpoint.
+    fn follow(&mut self, happening: Happening<'_>) -> Result<Option<End>, ProtocolError> {
+        let (connection, shared) = (self.connection, self.shared);
+        match happening {
+            Happening::Nothing => {}
+            Happening::Hello(hello) => {
+                if let Err(refusal) = shared.admit(connection, &hello) {
+                    connection.update(|session| session.refuse(refusal));
+                    self.refused = true;
+                    let error = ConnectError::refusing(refusal);
+                    return Ok(Some(End::Error(error)));
+                }
+            }
+            Happening::Refused(refusal) => {
+                return Ok(Some(End::Error(ConnectError::refused(refusal))));
+            }
+            Happening::Established => {
+                self.established = true;
+                connection.establish();
+                shared.connections_changed();
+            }
+            Happening::Announced { slot, name, .. } => shared.add_target(connection, name, slot),
+            Happening::Withdrawn { slot } => shared.remove_target(connection, slot),
+            Happening::Acknowledged { freed } => {
+                for &number in &freed {
+                    if let Some(inlet) = self.inlets.get_mut(number as usize) {
+                        *inlet = None;
+                    }
+                }
+                connection.free_inlets(&freed);
+                connection.progress.notify(usize::MAX);
+            }
+            Happening::Credit => {
+                connection.progress.notify(usize::MAX);
+            }
+            Happening::Event {
+                number,
+                request,
+                payload,
+            } => {
+                if let Some(inlet) = self.open_inlet(number) {
+                    receive(&inlet, request, payload, shared, &mut self.wakes)?;
+                }
+            }
+            Happening::Response {
+                id,
+                response_type,
+                payload,
+            } => {
+                self.respond(id, response_type, payload);
+                connection.progress.notify(usize::MAX);
+            }
+            Happening::Failed { id, reason } => {
+                let failure = match reason {
+                    FailureReason::Malformed => Failure::RefusedPayload,
+                    FailureReason::Unanswered | FailureReason::Other => Failure::Unanswered,
+                };
+                let asked = connection.id;
+                shared.pending().fail(id, |a| a.is_peer(asked), failure);
+                connection.progress.notify(usize::MAX);
+            }
+            // The answerer sees it when it looks; its answer is not sent.
+            Happening::Cancelled { .. } => {}
+            Happening::Lagged { number, count } => {
+                if let Some(inlet) = self.open_inlet(number) {
+                    inlet.topic.lagged(&inlet.origin, count);
+                }
+            }
+            Happening::Goodbye => return Ok(Some(End::Peer)),
+        }
+        Ok(None)
+    }
+
+    /// Finds what a number stands for and keeps it at hand.
+    fn open_inlet(&mut self, number: u32) -> Option<Arc<Inlet>> {
+        let inlet = self.connection.inlet(number)?;
+        let index = number as usize;
+        if self.inlets.len() <= index {
+            self.inlets.resize(index + 1, None);
+        }
+        self.inlets[index] = Some(inlet.clone());
+        Some(inlet)
+    }
+
+    /// Hands a response to the request that waits for it.
+    fn respond(&self, id: u64, response_type: u64, payload: &[u8]) {
+        let decode = self.shared.pending().decoder(id);
+        let Some(decode) = decode else { return };
+        let depth = self.shared.limits.depth;
+        let outcome = catch_unwind(AssertUnwindSafe(|| decode(response_type, payload, depth)))
+            .unwrap_or(Err(Failure::Malformed(PayloadError::Panicked)));
+        let connection = self.connection.id;
+        let unused = self
+            .shared
+            .pending()
+            .complete(id, |asked| asked.is_peer(connection), outcome);
+        drop(unused);
+    }
+}
+
+/// Hands an event to the subscriptions of its topic.
+fn receive(
+    inlet: &Arc<Inlet>,
+    request: Option<u64>,
+    payload: &[u8],
+    shared: &Shared,
+    wakes: &mut Wakes,
+) -> Result<(), ProtocolError> {
+    inlet.intake.receive(charge(payload.len()))?;
+    let reply = request.map(|id| {
+        let connection = inlet.connection.clone();
+        Reply::to_peer(connection, id, inlet.topic.response())
+    });
+    let arrival = Arrival {
+        inlet,
+        payload,
+        reply: reply.clone(),
+    };
+    if let Err(error) = inlet.topic.receive(arrival, wakes) {
+        shared.counters.count_malformed(&error);
+        reply.inspect(|reply| reply.refuse());
+    }
+    Ok(())
+}
+
+/// Takes a connection off its endpoint, in whatever way its reader ends.
+struct Ending<'a> {
+    connection: &'a Arc<Connection>,
+    shared: &'a Arc<Shared>,
+    end: End,
+    refused: bool,
+}
+
+impl Drop for Ending<'_> {
+    fn drop(&mut self) {
+        let error = match std::mem::replace(&mut self.end, End::Stopped) {
+            End::Peer => ConnectError::Gone,
+            End::Stopped => ConnectError::Closed,
+            End::Error(error) => error,
+        };
+        let connection = self.connection;
+        connection.update(Session::end);
+        self.shared
+            .remove_connection(connection, connection.written());
+        connection.end(error);
+        // A refusal still has to reach the peer; anything else ends here.
+        if !self.refused {
+            connection.stop();
+        }
+        self.shared.connections_changed();
+    }
+}

@@ -1,0 +1,339 @@
+//! How frames leave: from the connection's own outgoing buffer, pushed by whoever has just added
+//! to it or by the writer loop.
+//!
+//! Exactly one party writes at a time: the one that has taken the [`Writer`] out of the
+//! [`Outbound`]. Everybody else only queues; the writer looks again before it puts the `Writer`
+//! back. A caller writes once, without waiting, if the last such write was a while ago (then
+//! latency counts) or if enough has gathered to be worth a system call. In between, the writer
+//! loop gathers what the callers queue.
+
+use std::future::poll_fn;
+use std::io;
+use std::sync::{Arc, MutexGuard};
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
+
+use futures_lite::future::or;
+
+use super::Connection;
+use crate::error::{ConnectError, ProtocolError};
+use crate::frame::FrameBuffer;
+use crate::message::Message;
+use crate::session::{Push, Session, Slot};
+use crate::shared::Shared;
+use crate::sync::lock;
+use crate::transport::FrameWriter;
+
+/// Between two writes by callers passes at least this long, or the writer loop takes over: a
+/// system call for a small frame takes about 1 us on each side.
+const DIRECT_INTERVAL: Duration = Duration::from_micros(4);
+
+/// With this much queued a caller writes at once: larger writes gain nothing.
+const WRITE_AT: usize = 32 * 1024;
+
+/// The writer loop lets others run after this many writes.
+const WRITES_PER_TURN: usize = 4;
+
+/// How long the reader goes on after the transport has refused to send, to read what the peer
+/// sent before it went away.
+const LINGER: Duration = Duration::from_secs(1);
+
+/// The sending side of a connection.
+pub(super) struct Outbound {
+    pub(super) session: Session,
+    // Taken by whoever writes.
+    writer: Option<Writer>,
+    // The writer loop, while it waits.
+    waker: Option<Waker>,
+    // Whether the writer loop has been woken and has not run since.
+    scheduled: bool,
+    // Whether the transport took no more the last time a caller wrote.
+    blocked: bool,
+    last_direct: Option<Instant>,
+    written: u64,
+    failed: bool,
+    // What the writer loop left unsent when it ended.
+    undelivered: Option<u64>,
+}
+
+struct Writer {
+    io: Box<dyn FrameWriter>,
+    // Frames that are being written.
+    frames: FrameBuffer,
+}
+
+impl Outbound {
+    pub(super) fn new(session: Session, io: Box<dyn FrameWriter>) -> Self {
+        let frames = FrameBuffer::new();
+        Self {
+            session,
+            writer: Some(Writer { io, frames }),
+            waker: None,
+            scheduled: false,
+            blocked: false,
+            last_direct: None,
+            written: 0,
+            failed: false,
+            undelivered: None,
+        }
+    }
+
+    /// Moves what is queued to the writer.
+    fn load(&mut self, writer: &mut Writer) -> Loaded {
+        debug_assert!(writer.frames.is_empty());
+        let was_backlogged = self.session.is_backlogged();
+        std::mem::swap(self.session.out(), &mut writer.frames);
+        if was_backlogged {
+            self.session.resume();
+        }
+        Loaded { was_backlogged }
+    }
+
+    fn schedule(&mut self) -> Option<Waker> {
+        self.scheduled = true;
+        self.waker.take()
+    }
+}
+
+/// Whether a caller may go on, or has sent so much that others should have their turn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Turn {
+    GoesOn,
+    IsOver,
+}
+
+#[must_use]
+struct Loaded {
+    was_backlogged: bool,
+}
+
+impl Connection {
+    /// Changes the session and sends what that queued.
+    pub(crate) fn update<R>(&self, change: impl FnOnce(&mut Session) -> R) -> R {
+        let mut outbound = lock(&self.outbound);
+        let result = change(&mut outbound.session);
+        self.flush(outbound);
+        result
+    }
+
+    /// Queues an event and sends it when it is time.
+    pub(crate) fn push_event(&self, slot: Slot, payload: &[u8]) -> (Push, Turn) {
+        let mut outbound = lock(&self.outbound);
+        let push = outbound.session.push_event(slot, None, payload);
+        (push, self.flush(outbound))
+    }
+
+    /// Tells how many events and responses were queued and not taken by the transport, once the
+    /// writer loop has ended.
+    pub(crate) fn undelivered(&self) -> Option<u64> {
+        lock(&self.outbound).undelivered
+    }
+
+    /// Returns how many bytes the transport has taken.
+    pub(super) fn written(&self) -> u64 {
+        lock(&self.outbound).written
+    }
+
+    fn has_failed(&self) -> bool {
+        lock(&self.outbound).failed
+    }
+
+    pub(super) fn wake_writer(&self) {
+        let waker = lock(&self.outbound).schedule();
+        waker.inspect(Waker::wake_by_ref);
+    }
+
+    /// Writes what is queued if it is this caller's turn, else leaves it to the writer loop.
+    fn flush(&self, mut outbound: MutexGuard<'_, Outbound>) -> Turn {
+        let queued = outbound.session.out().len();
+        if queued == 0 {
+            if outbound.session.has_ended() {
+                let waker = outbound.schedule();
+                drop(outbound);
+                waker.inspect(Waker::wake_by_ref);
+            }
+            return Turn::GoesOn;
+        }
+        if outbound.failed {
+            let unsent = outbound.session.out();
+            let len = unsent.len();
+            unsent.advance(len);
+            return Turn::GoesOn;
+        }
+        if outbound.session.is_overrun() {
+            drop(outbound);
+            let backlog = queued;
+            self.fail(ConnectError::Protocol(ProtocolError::NotReading {
+                backlog,
+            }));
+            return Turn::GoesOn;
+        }
+        let is_full = queued >= WRITE_AT;
+        if outbound.writer.is_none() || (outbound.scheduled && (outbound.blocked || !is_full)) {
+            return Turn::GoesOn;
+        }
+        let now = Instant::now();
+        let is_early = outbound
+            .last_direct
+            .is_some_and(|last| now.saturating_duration_since(last) < DIRECT_INTERVAL);
+        if outbound.blocked || (is_early && !is_full) || outbound.session.has_ended() {
+            let waker = outbound.schedule();
+            drop(outbound);
+            waker.inspect(Waker::wake_by_ref);
+            return Turn::GoesOn;
+        }
+        outbound.last_direct = Some(now);
+        if let Some(writer) = outbound.writer.take() {
+            self.write_now(outbound, writer);
+        }
+        match is_full {
+            true => Turn::IsOver,
+            false => Turn::GoesOn,
+        }
+    }
+
+    /// Writes once without waiting. What the transport does not take is left to the writer loop.
+    fn write_now(&self, mut outbound: MutexGuard<'_, Outbound>, mut writer: Writer) {
+        let loaded = outbound.load(&mut writer);
+        drop(outbound);
+        let mut context = Context::from_waker(Waker::noop());
+        let (written, result) = write(&mut writer, &mut context);
+        let mut outbound = lock(&self.outbound);
+        outbound.written += written;
+        let mut waker = None;
+        match result {
+            Poll::Ready(Ok(())) => {
+                outbound.writer = Some(writer);
+                if !outbound.session.out().is_empty() || outbound.session.has_ended() {
+                    waker = outbound.schedule();
+                }
+            }
+            Poll::Ready(Err(_)) => {
+                outbound.failed = true;
+                waker = outbound.schedule();
+            }
+            Poll::Pending => {
+                outbound.writer = Some(writer);
+                outbound.blocked = true;
+                waker = outbound.schedule();
+            }
+        }
+        // The loop may have been stopped while the writer was out.
+        if self.is_stopped() {
+            waker = waker.or_else(|| outbound.schedule());
+        }
+        drop(outbound);
+        if loaded.was_backlogged {
+            self.progress.notify(usize::MAX);
+        }
+        waker.inspect(Waker::wake_by_ref);
+    }
+
+    /// Runs the writer loop as far as it goes without waiting.
+    fn poll_writer(&self, held: &mut Option<Writer>, context: &mut Context<'_>) -> Poll<()> {
+        for _ in 0..WRITES_PER_TURN {
+            let mut outbound = lock(&self.outbound);
+            outbound.scheduled = false;
+            if outbound.failed || self.is_stopped() {
+                return Poll::Ready(());
+            }
+            if held.is_none() {
+                *held = outbound.writer.take();
+            }
+            let Some(writer) = held else {
+                outbound.waker = Some(context.waker().clone());
+                return Poll::Pending;
+            };
+            let mut was_backlogged = false;
+            if writer.frames.is_empty() {
+                if outbound.session.out().is_empty() {
+                    if outbound.session.has_ended() {
+                        return Poll::Ready(());
+                    }
+                    outbound.writer = held.take();
+                    outbound.waker = Some(context.waker().clone());
+                    return Poll::Pending;
+                }
+                was_backlogged = outbound.load(writer).was_backlogged;
+            }
+            outbound.blocked = false;
+            outbound.waker = Some(context.waker().clone());
+            drop(outbound);
+            if was_backlogged {
+                self.progress.notify(usize::MAX);
+            }
+            let (written, result) = write(writer, context);
+            let mut outbound = lock(&self.outbound);
+            outbound.written += written;
+            match result {
+                Poll::Ready(Ok(())) => {}
+                Poll::Ready(Err(_)) => {
+                    outbound.failed = true;
+                    return Poll::Ready(());
+                }
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// Counts what the writer loop leaves unsent.
+    fn settle(&self, held: Option<&Writer>) {
+        let mut outbound = lock(&self.outbound);
+        let idle = outbound.writer.take();
+        let unsent = |writer: &Writer| count_users(&writer.frames);
+        let in_writer = held.or(idle.as_ref()).map_or(0, unsent);
+        let queued = count_users(outbound.session.out());
+        outbound.undelivered = Some(in_writer + queued);
+        outbound.failed = true;
+        drop(outbound);
+        self.progress.notify(usize::MAX);
+    }
+}
+
+fn write(writer: &mut Writer, context: &mut Context<'_>) -> (u64, Poll<io::Result<()>>) {
+    let before = writer.frames.len();
+    let result = writer.io.poll_write(context, &mut writer.frames);
+    ((before - writer.frames.len()) as u64, result)
+}
+
+fn count_users(frames: &FrameBuffer) -> u64 {
+    let users = frames
+        .unwritten()
+        .filter(|content| Message::content_is_users(content));
+    users.count() as u64
+}
+
+/// Writes what callers leave to it, until the session has ended and everything is written.
+pub(super) async fn run(connection: Arc<Connection>, shared: Arc<Shared>) {
+    let mut held = Settled {
+        connection: &connection,
+        writer: None,
+    };
+    poll_fn(|context| connection.poll_writer(&mut held.writer, context)).await;
+    if connection.is_stopped() {
+        return;
+    }
+    if connection.has_failed() {
+        drop(held);
+        or(shared.runtime.sleep(LINGER), connection.until_stopped()).await;
+        connection.stop();
+    } else if let Some(writer) = &mut held.writer {
+        let closing = poll_fn(|context| writer.io.poll_close(context));
+        let closing = async { drop(closing.await) };
+        or(closing, connection.until_stopped()).await;
+    }
+}
+
+/// What the writer loop holds, settled when the loop ends in whatever way.
+struct Settled<'a> {
+    connection: &'a Connection,
+    writer: Option<Writer>,
+}
+
+impl Drop for Settled<'_> {
+    fn drop(&mut self) {
+        self.connection.settle(self.writer.as_ref());
+    }
+}

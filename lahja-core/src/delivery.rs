@@ -1,0 +1,338 @@
+//! Handing one event to everybody who wants it, first to those who have room.
+
+use std::cell::Cell;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use event_listener::EventListener;
+
+use crate::connection::{Connection, Turn};
+use crate::error::PayloadError;
+use crate::event::{Event, Received};
+use crate::inbox::Inbox;
+use crate::name::EndpointName;
+use crate::payload;
+use crate::pending::Asked;
+use crate::reply::Reply;
+use crate::routing::{Reach, Target};
+use crate::session::{MAX_HEADER, Push};
+use crate::shared::{Audience, Shared};
+use crate::topic::{Offer, offer, passes};
+
+type Peer = Target<Arc<Connection>>;
+
+/// An event for which not everybody has had room.
+pub(crate) struct Delivery<E> {
+    // What is encoded, for peers.
+    payload: Vec<u8>,
+    peers: Vec<Peer>,
+    // The event itself, for subscriptions of this endpoint.
+    event: Option<Received<E>>,
+    inboxes: Vec<Arc<Inbox<E>>>,
+    request: Option<u64>,
+    // The last peer that ended before it had room.
+    gone: Option<EndpointName>,
+    listeners: Vec<EventListener>,
+}
+
+/// How a delivery began.
+pub(crate) enum Begun<E> {
+    /// Everybody has it.
+    Done(Turn),
+    /// Somebody has no room yet.
+    Waiting(Delivery<E>),
+}
+
+/// Why a delivery did not begin. Nobody has the event.
+pub(crate) enum Refused<E> {
+    Nobody(E),
+    Unencodable(E, PayloadError),
+    TooLarge(E, usize, usize),
+}
+
+/// Hands an event to everybody within `reach` who has room. With the id of a request, the event
+/// asks for an answer.
+pub(crate) fn begin<E: Event>(
+    shared: &Arc<Shared>,
+    event: E,
+    reach: &Reach<'_>,
+    request: Option<u64>,
+) -> Result<Begun<E>, Refused<E>> {
+    let audience = shared.audience::<E>();
+    let mut delivery = Delivery {
+        payload: Vec::new(),
+        peers: Vec::new(),
+        event: None,
+        inboxes: Vec::new(),
+        request,
+        gone: None,
+        listeners: Vec::new(),
+    };
+    let mut turn = Turn::GoesOn;
+    let mut reached = false;
+    let targets = || {
+        audience
+            .targets
+            .iter()
+            .filter(|t| reach.admits_peer(&t.peer))
+    };
+    if let Some(max) = targets().map(|target| target.peer.max_frame).min() {
+        let mut payload = SCRATCH.take();
+        payload.clear();
+        if let Err(error) = payload::encode(&event, &mut payload) {
+            SCRATCH.set(payload);
+            return Err(Refused::Unencodable(event, error));
+        }
+        let len = payload.len() + MAX_HEADER;
+        if len > max {
+            return Err(Refused::TooLarge(event, len, max));
+        }
+        for target in targets() {
+            let (push, more) = push(shared, target, request, &payload);
+            reached |= push != Push::Gone;
+            if more == Turn::IsOver {
+                turn = more;
+            }
+            if push == Push::Full {
+                delivery.peers.push(target.clone());
+            }
+        }
+        if !delivery.peers.is_empty() {
+            delivery.payload = payload;
+        } else if payload.capacity() <= MAX_SCRATCH {
+            SCRATCH.set(payload);
+        }
+    }
+    let reply = || request.map(|id| Reply::to_self::<E>(Arc::downgrade(shared), id));
+    match begin_locally(shared, &audience, event, reach, &mut delivery, reply) {
+        Ok(()) => {}
+        Err(event) if !reached => return Err(Refused::Nobody(event)),
+        Err(_) => {}
+    }
+    if delivery.peers.is_empty() && delivery.inboxes.is_empty() {
+        return Ok(Begun::Done(turn));
+    }
+    Ok(Begun::Waiting(delivery))
+}
+
+/// Checks that everybody within `reach` has room, then hands the event over.
+pub(crate) fn begin_now<E: Event>(
+    shared: &Arc<Shared>,
+    event: E,
+    reach: &Reach<'_>,
+) -> Result<Option<E>, Refused<E>> {
+    let audience = shared.audience::<E>();
+    let targets = || {
+        audience
+            .targets
+            .iter()
+            .filter(|t| reach.admits_peer(&t.peer))
+    };
+    let mut payload = Vec::new();
+    if let Err(error) = payload::encode(&event, &mut payload) {
+        return Err(Refused::Unencodable(event, error));
+    }
+    let len = payload.len() + MAX_HEADER;
+    if let Some(max) = targets()
+        .map(|t| t.peer.max_frame)
+        .min()
+        .filter(|&max| len > max)
+    {
+        return Err(Refused::TooLarge(event, len, max));
+    }
+    let mut reserved = Vec::new();
+    for target in targets() {
+        let push = target
+            .connection
+            .update(|s| s.reserve(target.slot, payload.len()));
+        match push {
+            Push::Queued => reserved.push(target),
+            Push::Full => {
+                for target in reserved {
+                    target
+                        .connection
+                        .update(|s| s.unreserve(target.slot, payload.len()));
+                }
+                return Ok(Some(event));
+            }
+            Push::Missed | Push::Gone | Push::TooLarge { .. } => {}
+        }
+    }
+    let local = wanting(shared, &audience, reach);
+    let mut places = Vec::new();
+    for inbox in &local {
+        if passes(inbox, &event) {
+            match inbox.reserve() {
+                Ok(charge) => places.push((inbox, charge)),
+                Err(_) if inbox.is_closed() => {}
+                Err(crate::credit::Room::Stalled) => {}
+                Err(_) => {
+                    for target in reserved {
+                        target
+                            .connection
+                            .update(|s| s.unreserve(target.slot, payload.len()));
+                    }
+                    return Ok(Some(event));
+                }
+            }
+        }
+    }
+    if targets().next().is_none() && local.is_empty() {
+        return Err(Refused::Nobody(event));
+    }
+    for target in reserved {
+        target
+            .connection
+            .update(|s| s.push_reserved(target.slot, None, &payload));
+    }
+    let event = Arc::new(event);
+    for (inbox, charge) in places {
+        let event = Received::shared(event.clone(), shared.name.clone(), None);
+        inbox
+            .push(event, charge)
+            .inspect(std::task::Waker::wake_by_ref);
+    }
+    Ok(None)
+}
+
+fn wanting<E: Event>(
+    shared: &Shared,
+    audience: &Audience<E>,
+    reach: &Reach<'_>,
+) -> Vec<Arc<Inbox<E>>> {
+    match &audience.topic {
+        Some(topic) if reach.admits(&shared.name, &shared.groups) => {
+            let inboxes = topic.inboxes();
+            let wanting = inboxes
+                .iter()
+                .filter(|inbox| inbox.config.wants(&shared.name));
+            wanting.cloned().collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// Hands the event to this endpoint's own subscriptions, or gives it back if there are none.
+fn begin_locally<E: Event>(
+    shared: &Arc<Shared>,
+    audience: &Audience<E>,
+    event: E,
+    reach: &Reach<'_>,
+    delivery: &mut Delivery<E>,
+    reply: impl FnOnce() -> Option<Arc<Reply>>,
+) -> Result<(), E> {
+    let mut wanting = wanting(shared, audience, reach);
+    if wanting.is_empty() {
+        return Err(event);
+    }
+    if let Some(id) = delivery.request {
+        shared.pending().add(id, Asked::Local);
+    }
+    let reply = reply();
+    wanting.retain(|inbox| passes(inbox, &event));
+    let origin = &shared.name;
+    if let [inbox] = &wanting[..] {
+        let mut event = Some(Received::with_reply(event, origin.clone(), reply));
+        if let Offer::Full = offer(inbox, || event.take().expect("an offer is taken once")) {
+            delivery.event = event.map(Received::into_shared);
+            delivery.inboxes = wanting;
+        }
+        return Ok(());
+    }
+    let event = Received::shared(Arc::new(event), origin.clone(), reply);
+    wanting.retain(|inbox| matches!(offer(inbox, || event.share()), Offer::Full));
+    if !wanting.is_empty() {
+        delivery.event = Some(event);
+        delivery.inboxes = wanting;
+    }
+    Ok(())
+}
+
+fn push(shared: &Shared, target: &Peer, request: Option<u64>, payload: &[u8]) -> (Push, Turn) {
+    let Peer {
+        connection, slot, ..
+    } = target;
+    let Some(id) = request else {
+        return connection.push_event(*slot, payload);
+    };
+    let push = connection.update(|session| {
+        let push = session.push_event(*slot, request, payload);
+        if push == Push::Queued {
+            // Noted before the session is unlocked, so no response can come before it.
+            let asked = Asked::Peer {
+                connection: connection.id,
+                end: session.queued(),
+            };
+            shared.pending().add(id, asked);
+        }
+        push
+    });
+    (push, Turn::GoesOn)
+}
+
+impl<E: Event> Delivery<E> {
+    /// Returns the last peer that ended before it had room.
+    pub(crate) fn gone(&self) -> Option<EndpointName> {
+        self.gone.clone()
+    }
+
+    /// Hands the event to those who have room by now. Ready when all have it, or are gone, or
+    /// are stalled.
+    pub(crate) fn poll(&mut self, shared: &Shared, context: &mut Context<'_>) -> Poll<()> {
+        loop {
+            let now = Instant::now();
+            let mut listeners = std::mem::take(&mut self.listeners);
+            listeners.clear();
+            let Self {
+                payload,
+                request,
+                event,
+                gone,
+                ..
+            } = self;
+            self.peers.retain(|target| {
+                let listener = target.connection.wait_for_room(target.slot, now);
+                let (push, _) = push(shared, target, *request, payload);
+                if push == Push::Gone {
+                    *gone = Some(target.peer.name.clone());
+                }
+                let is_full = push == Push::Full;
+                if is_full {
+                    listeners.push(listener);
+                }
+                is_full
+            });
+            self.inboxes.retain(|inbox| {
+                let listener = inbox.listen(now);
+                let event = || event.as_ref().expect("kept for its subscriptions").share();
+                let is_full = matches!(offer(inbox, event), Offer::Full);
+                if is_full {
+                    listeners.push(listener);
+                }
+                is_full
+            });
+            if listeners.is_empty() {
+                return Poll::Ready(());
+            }
+            shared.look_at(now + shared.limits.stalled_after);
+            let mut is_notified = false;
+            for listener in &mut listeners {
+                is_notified |= Pin::new(listener).poll(context).is_ready();
+            }
+            self.listeners = listeners;
+            if !is_notified {
+                return Poll::Pending;
+            }
+        }
+    }
+}
+
+/// A buffer that is larger than this is not kept for the next event.
+const MAX_SCRATCH: usize = 64 * 1024;
+
+thread_local! {
+    // What is being encoded, before any lock is taken: encoding runs the user's code.
+    pub(crate) static SCRATCH: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}

@@ -1,0 +1,157 @@
+//! Running handlers: each subscription's in a task of its own, its panics caught and counted.
+
+use std::future::Ready;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::Arc;
+
+use futures_lite::FutureExt;
+
+use crate::endpoint::WeakEndpoint;
+use crate::event::{Event, Received, Request};
+use crate::inbox::Item;
+use crate::shared::Shared;
+use crate::subscription::EventStream;
+
+/// Marks a handler that returns its result.
+#[derive(Debug, Clone, Copy)]
+pub struct Plain;
+
+/// Marks a handler that returns a future.
+#[derive(Debug, Clone, Copy)]
+pub struct Async;
+
+/// What the handler of a subscription may return: nothing, or a future of nothing.
+///
+/// `K` tells the two apart and is always inferred.
+pub trait HandlerOutput<K>: private::Sealed<K> {
+    /// The future that finishes the handler's work.
+    type Future: Future<Output = ()> + Send;
+
+    /// Turns the output into that future.
+    fn into_future(self) -> Self::Future;
+}
+
+/// What the handler of a request may return: the response `T`, or a future of it.
+///
+/// `K` tells the two apart and is always inferred.
+pub trait AnswerOutput<T, K>: private::SealedAnswer<T, K> {
+    /// The future that is ready with the response.
+    type Future: Future<Output = T> + Send;
+
+    /// Turns the output into that future.
+    fn into_future(self) -> Self::Future;
+}
+
+impl HandlerOutput<Plain> for () {
+    type Future = Ready<()>;
+
+    fn into_future(self) -> Ready<()> {
+        std::future::ready(())
+    }
+}
+
+impl<F: Future<Output = ()> + Send> HandlerOutput<Async> for F {
+    type Future = F;
+
+    fn into_future(self) -> F {
+        self
+    }
+}
+
+impl<T: Send> AnswerOutput<T, Plain> for T {
+    type Future = Ready<T>;
+
+    fn into_future(self) -> Ready<T> {
+        std::future::ready(self)
+    }
+}
+
+impl<T, F: Future<Output = T> + Send> AnswerOutput<T, Async> for F {
+    type Future = F;
+
+    fn into_future(self) -> F {
+        self
+    }
+}
+
+mod private {
+    use super::{Async, Plain};
+
+    pub trait Sealed<K> {}
+    impl Sealed<Plain> for () {}
+    impl<F: Future<Output = ()>> Sealed<Async> for F {}
+
+    pub trait SealedAnswer<T, K> {}
+    impl<T> SealedAnswer<T, Plain> for T {}
+    impl<T, F: Future<Output = T>> SealedAnswer<T, Async> for F {}
+}
+
+/// Calls a handler with one event after the other, each consumed when its handler is done.
+pub(crate) async fn run<E, H, R, K>(shared: Arc<Shared>, mut events: EventStream<E>, handler: H)
+where
+    E: Event,
+    H: Fn(Received<E>) -> R,
+    R: HandlerOutput<K>,
+{
+    while let Some(item) = events.next_charged().await {
+        let Item::Event(event, _charge) = item else {
+            continue;
+        };
+        let called = catch_unwind(AssertUnwindSafe(|| handler(event).into_future()));
+        let finished = match called {
+            Ok(future) => AssertUnwindSafe(future).catch_unwind().await,
+            Err(panic) => Err(panic),
+        };
+        if finished.is_err() {
+            shared.counters.count_panic();
+        }
+    }
+}
+
+/// Answers requests, each in a task of its own unless its response is there at once. A handler
+/// may so ask the very peer whose request it answers, to any depth.
+pub(crate) async fn answer<Q, H, R, K>(
+    endpoint: WeakEndpoint,
+    shared: Arc<Shared>,
+    mut requests: EventStream<Q>,
+    handler: H,
+) where
+    Q: Request,
+    H: Fn(Received<Q>) -> R,
+    R: AnswerOutput<Q::Response, K> + 'static,
+    K: 'static,
+{
+    while let Some(item) = requests.next_charged().await {
+        let Item::Event(request, charge) = item else {
+            continue;
+        };
+        let config = request.broadcast_config();
+        let called = catch_unwind(AssertUnwindSafe(|| handler(request).into_future()));
+        let Ok(future) = called else {
+            shared.counters.count_panic();
+            continue;
+        };
+        let endpoint = endpoint.clone();
+        let counted = shared.clone();
+        let mut answering: Pin<Box<dyn Future<Output = ()> + Send>> = Box::pin(async move {
+            match AssertUnwindSafe(future).catch_unwind().await {
+                Ok(response) => {
+                    if let Some(endpoint) = endpoint.upgrade() {
+                        // Nobody waiting any more is no error of the answerer, and an answer
+                        // that cannot be sent leaves the request unanswered.
+                        let _ = endpoint.broadcast(response).with(config).await;
+                    }
+                }
+                Err(_) => counted.counters.count_panic(),
+            }
+            drop(charge);
+        });
+        if futures_lite::future::poll_once(&mut answering)
+            .await
+            .is_none()
+        {
+            shared.runtime.spawn(answering);
+        }
+    }
+}

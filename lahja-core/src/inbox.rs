@@ -1,0 +1,413 @@
+//! The bounded queue of one subscription, and what happens when it is full.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
+
+use crate::connection::Inlet;
+use crate::credit::{Outlet, Room, Sweep};
+use crate::event::Received;
+use crate::name::EndpointName;
+use crate::sync::lock;
+
+/// What happens to events that arrive faster than a subscription consumes them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Overflow {
+    /// Nothing is lost: the producer's broadcast waits. The bound is a window of bytes per
+    /// producer ([`Limits::window`](crate::Limits::window)), and the capacity for events of the
+    /// endpoint itself.
+    #[default]
+    Wait,
+    /// The oldest queued event is dropped.
+    DropOldest,
+    /// The arriving event is dropped.
+    DropNewest,
+    /// Only the newest event is kept, whatever the capacity.
+    Latest,
+}
+
+/// Says that a subscription lost this many events, at this position among the others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
+#[error("{0} events were lost")]
+pub struct Lagged(pub u64);
+
+/// What one subscription asked for.
+pub(crate) struct Config<E> {
+    /// The endpoints whose events are wanted; none means all.
+    pub(crate) origins: Vec<EndpointName>,
+    pub(crate) filter: Option<Box<dyn Fn(&E) -> bool + Send + Sync>>,
+    pub(crate) capacity: usize,
+    pub(crate) overflow: Overflow,
+}
+
+impl<E> Config<E> {
+    pub(crate) fn wants(&self, origin: &EndpointName) -> bool {
+        self.origins.is_empty() || self.origins.contains(origin)
+    }
+}
+
+/// The queue of one subscription.
+pub(crate) struct Inbox<E> {
+    pub(crate) config: Config<E>,
+    queue: Mutex<Queue<E>>,
+    // Room for events of the endpoint itself; used only if nothing may be lost.
+    room: Arc<LocalRoom>,
+}
+
+struct Queue<E> {
+    items: VecDeque<Item<E>>,
+    // How many of the items are events.
+    events: usize,
+    waker: Option<Waker>,
+    closed: bool,
+}
+
+/// One entry of a queue.
+pub(crate) enum Item<E> {
+    /// An event, and what its place costs until it is consumed.
+    Event(Received<E>, Charge),
+    Lagged(Lagged),
+}
+
+/// What an event costs somebody until it is consumed. Dropping it gives the room back, wherever
+/// that happens.
+pub(crate) enum Charge {
+    /// Nothing: the queue drops events when it is full.
+    None,
+    /// Credit of a peer.
+    Remote(RemoteCharge),
+    /// Credit of a peer that several queues hold; the slowest gives it back.
+    Shared(#[expect(dead_code, reason = "held for its drop")] Arc<RemoteCharge>),
+    /// A place that an event of the endpoint itself takes.
+    Local(LocalCharge),
+}
+
+/// The credit that one event used.
+pub(crate) struct RemoteCharge {
+    pub(crate) inlet: Arc<Inlet>,
+    pub(crate) bytes: u64,
+}
+
+impl Drop for RemoteCharge {
+    fn drop(&mut self) {
+        self.inlet.release(self.bytes);
+    }
+}
+
+/// The place that one event of the endpoint itself takes in a queue.
+pub(crate) struct LocalCharge {
+    room: Arc<LocalRoom>,
+}
+
+impl Drop for LocalCharge {
+    fn drop(&mut self) {
+        self.room.give();
+    }
+}
+
+/// Places for events of the endpoint itself, with the same rules as credit for those of others.
+struct LocalRoom {
+    outlet: Mutex<Outlet>,
+    freed: event_listener::Event,
+}
+
+impl LocalRoom {
+    fn give(&self) {
+        let given = lock(&self.outlet).give_back(1);
+        debug_assert!(given.is_ok(), "more places freed than taken");
+        self.freed.notify(usize::MAX);
+    }
+}
+
+impl<E> Inbox<E> {
+    pub(crate) fn new(config: Config<E>) -> Self {
+        let window = u32::try_from(config.capacity).unwrap_or(u32::MAX);
+        Self {
+            config,
+            queue: Mutex::new(Queue {
+                items: VecDeque::new(),
+                events: 0,
+                waker: None,
+                closed: false,
+            }),
+            room: Arc::new(LocalRoom {
+                outlet: Mutex::new(Outlet::new(window)),
+                freed: event_listener::Event::new(),
+            }),
+        }
+    }
+
+    pub(crate) fn is_lossless(&self) -> bool {
+        self.config.overflow == Overflow::Wait
+    }
+
+    /// Takes a place for an event of the endpoint itself.
+    pub(crate) fn reserve(&self) -> Result<Charge, Room> {
+        if !self.is_lossless() {
+            return Ok(Charge::None);
+        }
+        let mut outlet = lock(&self.room.outlet);
+        let missed = outlet.resume();
+        match outlet.take(1) {
+            Room::Yes => {
+                drop(outlet);
+                self.lagged(missed);
+                let room = self.room.clone();
+                Ok(Charge::Local(LocalCharge { room }))
+            }
+            room => Err(room),
+        }
+    }
+
+    /// Says that somebody waits for a place, and listens for it.
+    pub(crate) fn listen(&self, now: Instant) -> event_listener::EventListener {
+        let listener = self.room.freed.listen();
+        lock(&self.room.outlet).wait(now);
+        listener
+    }
+
+    pub(crate) fn sweep(&self, now: Instant, limit: Duration) -> Option<Instant> {
+        let swept = lock(&self.room.outlet).sweep(now, limit);
+        match swept {
+            Sweep::Idle => None,
+            Sweep::At(at) => Some(at),
+            Sweep::Stalled => {
+                self.room.freed.notify(usize::MAX);
+                None
+            }
+        }
+    }
+
+    /// Queues an event, or drops one as the subscription asked. Returns whom to wake.
+    pub(crate) fn push(&self, event: Received<E>, charge: Charge) -> Option<Waker> {
+        let mut queue = lock(&self.queue);
+        if queue.closed {
+            drop(queue);
+            return None;
+        }
+        let full = queue.events >= self.config.capacity.max(1);
+        let event = Item::Event(event, charge);
+        let dropped = match self.config.overflow {
+            Overflow::DropNewest if full => {
+                queue.lag_last(1);
+                Some(event)
+            }
+            Overflow::DropOldest if full => queue.replace_first(event),
+            Overflow::Latest if queue.events > 0 => queue.replace_first(event),
+            _ => {
+                queue.push(event);
+                None
+            }
+        };
+        let waker = queue.waker.take();
+        // The dropped event is the user's type: its destructor does not run under the lock.
+        drop(queue);
+        drop(dropped);
+        waker
+    }
+
+    /// Notes that events were lost before they came here.
+    pub(crate) fn lagged(&self, count: u64) {
+        if count == 0 {
+            return;
+        }
+        let mut queue = lock(&self.queue);
+        if !queue.closed {
+            queue.lag_last(count);
+            let waker = queue.waker.take();
+            drop(queue);
+            waker.inspect(Waker::wake_by_ref);
+        }
+    }
+
+    /// Moves what is queued to `batch`, which is empty: everything if nothing may be lost, else
+    /// the first entry, so that what waits can still be dropped. Ready with `false` at the end.
+    pub(crate) fn poll_take(
+        &self,
+        batch: &mut VecDeque<Item<E>>,
+        context: &mut Context<'_>,
+    ) -> Poll<bool> {
+        let mut queue = lock(&self.queue);
+        if queue.items.is_empty() {
+            if queue.closed {
+                return Poll::Ready(false);
+            }
+            match &mut queue.waker {
+                Some(waker) => waker.clone_from(context.waker()),
+                None => queue.waker = Some(context.waker().clone()),
+            }
+            return Poll::Pending;
+        }
+        if self.is_lossless() {
+            std::mem::swap(&mut queue.items, batch);
+            queue.events = 0;
+        } else {
+            batch.extend(queue.pop());
+        }
+        Poll::Ready(true)
+    }
+
+    /// Ends the queue. What is in it can still be taken if `keep`; nothing more comes in.
+    pub(crate) fn close(&self, rest: Rest) {
+        let mut queue = lock(&self.queue);
+        queue.closed = true;
+        let waker = queue.waker.take();
+        let items = match rest {
+            Rest::Keep => VecDeque::new(),
+            Rest::Discard => std::mem::take(&mut queue.items),
+        };
+        drop(queue);
+        drop(items);
+        waker.inspect(Waker::wake_by_ref);
+        self.room.freed.notify(usize::MAX);
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        lock(&self.queue).closed
+    }
+}
+
+/// What becomes of the events in a queue that is closed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Rest {
+    Keep,
+    Discard,
+}
+
+impl<E> Queue<E> {
+    fn lag_last(&mut self, count: u64) {
+        match self.items.back_mut() {
+            Some(Item::Lagged(Lagged(lost))) => *lost += count,
+            _ => self.items.push_back(Item::Lagged(Lagged(count))),
+        }
+    }
+
+    fn push(&mut self, event: Item<E>) {
+        self.events += 1;
+        self.items.push_back(event);
+    }
+
+    fn pop(&mut self) -> Option<Item<E>> {
+        let item = self.items.pop_front();
+        self.events -= usize::from(matches!(item, Some(Item::Event(..))));
+        item
+    }
+
+    /// Appends an event and turns the first one into a gap.
+    fn replace_first(&mut self, event: Item<E>) -> Option<Item<E>> {
+        let mut lost = 1;
+        let mut dropped = self.pop();
+        if let Some(Item::Lagged(Lagged(before))) = dropped {
+            lost += before;
+            dropped = self.pop();
+        }
+        match self.items.front_mut() {
+            Some(Item::Lagged(Lagged(after))) => *after += lost,
+            _ => self.items.push_front(Item::Lagged(Lagged(lost))),
+        }
+        self.push(event);
+        dropped
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn inbox(capacity: usize, overflow: Overflow) -> Inbox<u32> {
+        Inbox::new(Config {
+            origins: Vec::new(),
+            filter: None,
+            capacity,
+            overflow,
+        })
+    }
+
+    fn push(inbox: &Inbox<u32>, numbers: impl IntoIterator<Item = u32>) {
+        for number in numbers {
+            let origin = EndpointName::new("e").unwrap();
+            let charge = inbox.reserve().ok().expect("the queue has room");
+            inbox.push(Received::new(number, origin), charge);
+        }
+    }
+
+    /// Takes `count` entries, a gap as a negative number.
+    fn take(inbox: &Inbox<u32>, count: usize) -> Vec<i64> {
+        let mut context = Context::from_waker(Waker::noop());
+        let mut taken = Vec::new();
+        let mut batch = VecDeque::new();
+        while taken.len() < count && inbox.poll_take(&mut batch, &mut context).is_ready() {
+            taken.extend(batch.drain(..).map(|item| match item {
+                Item::Event(event, _) => i64::from(*event),
+                Item::Lagged(Lagged(lost)) => -i64::try_from(lost).unwrap(),
+            }));
+        }
+        taken
+    }
+
+    #[test]
+    fn a_queue_that_drops_its_oldest_keeps_the_newest_behind_the_gap() {
+        let inbox = inbox(2, Overflow::DropOldest);
+        push(&inbox, 0..5);
+        assert_eq!(take(&inbox, 9), [-3, 3, 4]);
+        push(&inbox, 5..8);
+        assert_eq!(take(&inbox, 2), [-1, 6]);
+        push(&inbox, 8..10);
+        assert_eq!(take(&inbox, 9), [-1, 8, 9]);
+    }
+
+    #[test]
+    fn a_queue_that_drops_its_newest_has_the_gap_where_they_were() {
+        let inbox = inbox(2, Overflow::DropNewest);
+        push(&inbox, 0..5);
+        assert_eq!(take(&inbox, 1), [0]);
+        push(&inbox, 5..9);
+        assert_eq!(take(&inbox, 9), [1, -3, 5, -3]);
+    }
+
+    #[test]
+    fn a_queue_of_the_latest_has_one_event() {
+        let inbox = inbox(100, Overflow::Latest);
+        push(&inbox, 0..5);
+        assert_eq!(take(&inbox, 9), [-4, 4]);
+    }
+
+    #[test]
+    fn a_lossless_queue_has_no_place_when_it_is_full_until_one_is_consumed() {
+        let inbox = inbox(2, Overflow::Wait);
+        push(&inbox, 0..2);
+        assert!(matches!(inbox.reserve(), Err(Room::Full)));
+        assert_eq!(take(&inbox, 2), [0, 1]);
+        push(&inbox, 2..4);
+        assert!(inbox.reserve().is_err());
+    }
+
+    #[test]
+    fn a_consumer_that_consumes_nothing_for_too_long_misses_events_and_is_told() {
+        let start = Instant::now();
+        let limit = Duration::from_secs(10);
+        let inbox = inbox(2, Overflow::Wait);
+        push(&inbox, 0..2);
+        let _listener = inbox.listen(start);
+        assert_eq!(inbox.sweep(start, limit), Some(start + limit));
+        assert_eq!(inbox.sweep(start + limit, limit), None);
+        assert!(matches!(inbox.reserve(), Err(Room::Stalled)));
+        assert_eq!(take(&inbox, 2), [0, 1]);
+        push(&inbox, [9]);
+        assert_eq!(take(&inbox, 2), [-1, 9]);
+    }
+
+    #[test]
+    fn a_closed_queue_takes_nothing_and_ends_after_what_it_keeps() {
+        let inbox = inbox(4, Overflow::Wait);
+        push(&inbox, 0..2);
+        inbox.close(Rest::Keep);
+        push(&inbox, 2..4);
+        assert_eq!(take(&inbox, 2), [0, 1]);
+        let mut context = Context::from_waker(Waker::noop());
+        let end = inbox.poll_take(&mut VecDeque::new(), &mut context);
+        assert_eq!(end, Poll::Ready(false));
+    }
+}

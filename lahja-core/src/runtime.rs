@@ -1,0 +1,72 @@
+//! The two things that lahja asks of a runtime.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A future on the heap that may move between threads.
+pub type BoxFuture = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// Runs futures and waits for time to pass.
+///
+/// # Notes for implementers
+///
+/// A spawned future runs to its end though nobody holds a handle to it. Dropping the runtime may
+/// drop it unfinished: its connections then end as if the process had died. Futures of this crate
+/// do not block, and yield after a bounded amount of work.
+///
+/// # Examples
+///
+/// An executor of the smol family with a thread for its timers:
+///
+/// ```
+/// use std::sync::Arc;
+/// use std::time::Duration;
+///
+/// use async_executor::Executor;
+/// use lahja_core::{BoxFuture, Runtime};
+///
+/// struct MyRuntime(Arc<Executor<'static>>);
+///
+/// impl Runtime for MyRuntime {
+///     fn spawn(&self, future: BoxFuture) {
+///         self.0.spawn(future).detach();
+///     }
+///
+///     fn sleep(&self, duration: Duration) -> BoxFuture {
+///         let (done, wait) = async_channel::bounded::<()>(1);
+///         std::thread::spawn(move || {
+///             std::thread::sleep(duration);
+///             drop(done);
+///         });
+///         Box::pin(async move {
+///             let _ = wait.recv().await;
+///         })
+///     }
+/// }
+/// ```
+pub trait Runtime: Send + Sync + 'static {
+    /// Runs a future in the background.
+    fn spawn(&self, future: BoxFuture);
+
+    /// Returns a future that is ready once `duration` has passed, and not much later.
+    fn sleep(&self, duration: Duration) -> BoxFuture;
+}
+
+impl<R: Runtime + ?Sized> Runtime for Arc<R> {
+    fn spawn(&self, future: BoxFuture) {
+        (**self).spawn(future);
+    }
+
+    fn sleep(&self, duration: Duration) -> BoxFuture {
+        (**self).sleep(duration)
+    }
+}
+
+impl fmt::Debug for dyn Runtime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Runtime")
+    }
+}

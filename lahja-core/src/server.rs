@@ -1,0 +1,184 @@
+//! Accepting peers, and connecting with retries.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::io::{self, ErrorKind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use event_listener::Event as Notify;
+use futures_lite::future::{or, yield_now};
+
+use crate::backoff::Backoff;
+use crate::connection::Connection;
+use crate::error::ConnectError;
+use crate::name::EndpointName;
+use crate::shared::Shared;
+use crate::transport::{Connector, Listener, Transport};
+
+/// Accepts peers for an endpoint. Dropping it stops that; peers that were accepted stay
+/// connected.
+#[must_use = "dropping a server stops it; detach it to keep it"]
+pub struct Server {
+    stop: Arc<Stop>,
+    detached: bool,
+}
+
+#[derive(Default)]
+struct Stop {
+    requested: AtomicBool,
+    changed: Notify,
+}
+
+impl Server {
+    /// Starts to accept peers in the background.
+    pub(crate) fn start<L: Listener>(shared: &Arc<Shared>, listener: L) -> Self {
+        let stop = Arc::new(Stop::default());
+        let stopped = stop.clone();
+        let accepting = accept_all(shared.clone(), listener);
+        let closing = shared.clone();
+        shared.runtime.spawn(Box::pin(async move {
+            let ending = or(closing.until_closed(), stopped.wait());
+            or(ending, accepting).await;
+        }));
+        let detached = false;
+        Self { stop, detached }
+    }
+
+    /// Accepts peers for the life of the endpoint.
+    pub fn detach(mut self) {
+        self.detached = true;
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if !self.detached {
+            self.stop.requested.store(true, Ordering::Release);
+            self.stop.changed.notify(usize::MAX);
+        }
+    }
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server").finish_non_exhaustive()
+    }
+}
+
+impl Stop {
+    async fn wait(&self) {
+        while !self.requested.load(Ordering::Acquire) {
+            let changed = self.changed.listen();
+            if !self.requested.load(Ordering::Acquire) {
+                changed.await;
+            }
+        }
+    }
+}
+
+/// Accepts peers for ever. An error of one connection is skipped; want of resources makes it
+/// pause.
+async fn accept_all<L: Listener>(shared: Arc<Shared>, mut listener: L) {
+    let mut backoff = Backoff::new();
+    let mut handshakes: VecDeque<Arc<Connection>> = VecDeque::new();
+    loop {
+        match listener.accept().await {
+            Ok(transport) => {
+                backoff.reset();
+                handshakes.retain(|peer| !peer.is_established() && !peer.has_ended());
+                if handshakes.len() >= shared.limits.handshakes.max(1) {
+                    handshakes.pop_front().inspect(|oldest| oldest.stop());
+                }
+                handshakes.push_back(Connection::start(&shared, transport));
+            }
+            Err(error) if is_of_one_connection(&error) => yield_now().await,
+            Err(_) => shared.runtime.sleep(backoff.pause()).await,
+        }
+    }
+}
+
+fn is_of_one_connection(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::ConnectionAborted
+            | ErrorKind::ConnectionReset
+            | ErrorKind::Interrupted
+            | ErrorKind::NotConnected
+            | ErrorKind::PermissionDenied
+    )
+}
+
+/// Conducts the handshake over a transport.
+pub(crate) async fn attach<T: Transport>(
+    shared: &Arc<Shared>,
+    transport: T,
+) -> Result<EndpointName, ConnectError> {
+    let connection = Connection::start(shared, transport);
+    let attempt = Attempt(&connection);
+    let established = attempt.0.established().await;
+    if established.is_ok() {
+        std::mem::forget(attempt);
+    }
+    established
+}
+
+/// A handshake that is given up when dropped.
+struct Attempt<'a>(&'a Connection);
+
+impl Drop for Attempt<'_> {
+    fn drop(&mut self) {
+        if !self.0.has_ended() {
+            self.0.stop();
+        }
+    }
+}
+
+/// Connects and conducts the handshake, again and again while nobody listens.
+pub(crate) async fn connect<C: Connector>(
+    shared: &Arc<Shared>,
+    connector: &C,
+) -> Result<EndpointName, ConnectError> {
+    let mut last = ConnectError::TimedOut;
+    let connecting = async {
+        let mut backoff = Backoff::new();
+        loop {
+            let attempt = match connector.connect().await {
+                Ok(transport) => attach(shared, transport).await,
+                Err(error) => Err(ConnectError::io(error)),
+            };
+            match attempt {
+                Err(error) if is_worth_retrying(&error) => last = error,
+                attempt => return Some(attempt),
+            }
+            shared.runtime.sleep(backoff.pause()).await;
+        }
+    };
+    let timeout = async {
+        shared.runtime.sleep(shared.limits.handshake_timeout).await;
+        None
+    };
+    match or(connecting, timeout).await {
+        Some(attempt) => attempt,
+        None => Err(last),
+    }
+}
+
+/// Tells whether the peer may be there a moment later: it is not listening yet, its backlog is
+/// full, or it went away before it accepted.
+fn is_worth_retrying(error: &ConnectError) -> bool {
+    match error {
+        ConnectError::Gone => true,
+        ConnectError::Io(error) => matches!(
+            error.kind(),
+            ErrorKind::NotConnected
+                | ErrorKind::WouldBlock
+                | ErrorKind::ConnectionRefused
+                | ErrorKind::ConnectionReset
+                | ErrorKind::BrokenPipe
+                | ErrorKind::NotFound
+                | ErrorKind::Interrupted
+        ),
+        _ => false,
+    }
+}

@@ -1,0 +1,430 @@
+//! What all handles of one endpoint and its tasks share.
+
+use std::any::TypeId;
+use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Instant;
+
+use event_listener::Event as Notify;
+use futures_lite::future::or;
+
+use crate::connection::Connection;
+use crate::error::PayloadError;
+use crate::event::Event;
+use crate::inbox::Inbox;
+use crate::limits::Limits;
+use crate::message::{Hello, OLDEST_VERSION, Refusal, VERSION};
+use crate::name::EndpointName;
+use crate::pending::Pending;
+use crate::routing::{Peer, Routing, Target};
+use crate::runtime::Runtime;
+use crate::session::{Session, Slot, common_version};
+use crate::sync::lock;
+use crate::topic::{AnyTopic, Topic};
+
+/// The state of one endpoint.
+pub(crate) struct Shared {
+    pub(crate) name: EndpointName,
+    pub(crate) groups: Vec<EndpointName>,
+    pub(crate) limits: Limits,
+    pub(crate) runtime: Arc<dyn Runtime>,
+    pub(crate) counters: Counters,
+    nonce: u128,
+    ids: AtomicU64,
+    closed: AtomicBool,
+    // Locks are taken in this order: registry, a connection's, pending.
+    registry: Mutex<Registry>,
+    pending: Mutex<Pending>,
+    clock: Mutex<Option<Instant>>,
+    clock_set: Notify,
+    connections_changed: Notify,
+    subscriptions_changed: Notify,
+    closing: Notify,
+}
+
+/// Who is there and who wants what.
+#[derive(Default)]
+pub(crate) struct Registry {
+    pub(crate) routing: Routing<Arc<Connection>>,
+    topics: HashMap<TypeId, Arc<dyn AnyTopic>>,
+    // Every connection whose reader runs, admitted or not, by its id. The key of its peer in the
+    // routing table once it is admitted.
+    connections: HashMap<u64, (Arc<Connection>, Option<usize>)>,
+}
+
+/// What went wrong without being anybody's error.
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    pub(crate) handler_panics: AtomicU64,
+    pub(crate) malformed_payloads: AtomicU64,
+}
+
+impl Counters {
+    pub(crate) fn count_malformed(&self, _error: &PayloadError) {
+        self.malformed_payloads.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn count_panic(&self) {
+        self.handler_panics.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+impl Shared {
+    pub(crate) fn start(
+        name: EndpointName,
+        groups: Vec<EndpointName>,
+        limits: Limits,
+        runtime: Arc<dyn Runtime>,
+    ) -> Arc<Self> {
+        let shared = Arc::new(Self {
+            name,
+            groups,
+            limits,
+            runtime,
+            counters: Counters::default(),
+            nonce: nonce(),
+            ids: AtomicU64::new(0),
+            closed: AtomicBool::new(false),
+            registry: Mutex::default(),
+            pending: Mutex::default(),
+            clock: Mutex::new(None),
+            clock_set: Notify::new(),
+            connections_changed: Notify::new(),
+            subscriptions_changed: Notify::new(),
+            closing: Notify::new(),
+        });
+        let sweeping = sweep(shared.clone());
+        shared.runtime.spawn(Box::pin(sweeping));
+        shared
+    }
+
+    pub(crate) fn next_id(&self) -> u64 {
+        self.ids.fetch_add(1, Ordering::Relaxed)
+    }
+
+    pub(crate) fn registry(&self) -> MutexGuard<'_, Registry> {
+        lock(&self.registry)
+    }
+
+    pub(crate) fn pending(&self) -> MutexGuard<'_, Pending> {
+        lock(&self.pending)
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
+    }
+
+    /// Returns how this endpoint introduces itself.
+    pub(crate) fn hello(&self) -> Hello {
+        Hello {
+            oldest_version: OLDEST_VERSION,
+            newest_version: VERSION,
+            features: 0,
+            nonce: self.nonce,
+            max_frame: self.limits.frame,
+            max_topics: self.limits.topics,
+            max_requests: self.limits.requests,
+            name: self.name.clone(),
+            groups: self.groups.clone(),
+        }
+    }
+
+    /// Notes a new connection, unless the endpoint is closed.
+    pub(crate) fn add_connection(&self, connection: &Arc<Connection>) {
+        let mut registry = self.registry();
+        if self.is_closed() {
+            drop(registry);
+            connection.stop();
+            return;
+        }
+        let entry = (connection.clone(), None);
+        registry.connections.insert(connection.id, entry);
+    }
+
+    /// Admits a peer that said hello, announces what it may send, or says why not.
+    pub(crate) fn admit(&self, connection: &Arc<Connection>, hello: &Hello) -> Result<(), Refusal> {
+        if common_version(hello).is_none() {
+            return Err(Refusal::Version);
+        }
+        if hello.nonce == self.nonce {
+            return Err(Refusal::Myself);
+        }
+        if hello.name == self.name {
+            return Err(Refusal::NameTaken);
+        }
+        let mut registry = self.registry();
+        let registry = &mut *registry;
+        if self.is_closed() {
+            return Err(Refusal::Closing);
+        }
+        let peer = Arc::new(Peer {
+            name: hello.name.clone(),
+            groups: hello.groups.clone(),
+            max_frame: self.limits.frame.min(hello.max_frame) as usize,
+        });
+        let key = registry
+            .routing
+            .add_peer(peer.clone(), connection.clone())
+            .map_err(|_| Refusal::AlreadyConnected)?;
+        connection.set_peer(peer);
+        let entry = (connection.clone(), Some(key));
+        registry.connections.insert(connection.id, entry);
+        connection.update(|session| {
+            session.accept(hello);
+            for (&id, topic) in &registry.topics {
+                if topic.wants(&hello.name) {
+                    connection.announce(session, id, topic, self.limits.window);
+                }
+            }
+            session.ready();
+        });
+        Ok(())
+    }
+
+    /// Finds a connection by its id.
+    pub(crate) fn connection(&self, id: u64) -> Option<Arc<Connection>> {
+        self.registry()
+            .connections
+            .get(&id)
+            .map(|(connection, _)| connection.clone())
+    }
+
+    /// Takes a connection that has ended off every table.
+    pub(crate) fn remove_connection(&self, connection: &Connection, written: u64) {
+        let mut registry = self.registry();
+        let removed = registry.connections.remove(&connection.id);
+        let Some((_, Some(key))) = removed else {
+            return;
+        };
+        registry.routing.remove_peer(key);
+        drop(registry);
+        let peer = &connection.peer().name;
+        self.pending().peer_gone(connection.id, peer, written);
+        self.subscriptions_changed.notify(usize::MAX);
+    }
+
+    /// Notes that a peer wants a topic.
+    pub(crate) fn add_target(&self, connection: &Connection, name: &str, slot: Slot) {
+        let mut registry = self.registry();
+        if let Some(key) = registry.key(connection) {
+            registry.routing.add_target(key, name, slot);
+        }
+        drop(registry);
+        self.subscriptions_changed.notify(usize::MAX);
+    }
+
+    /// Notes that a peer does not want a topic any more.
+    pub(crate) fn remove_target(&self, connection: &Connection, slot: Slot) {
+        let mut registry = self.registry();
+        if let Some(key) = registry.key(connection) {
+            registry.routing.remove_target(key, slot);
+        }
+        drop(registry);
+        self.subscriptions_changed.notify(usize::MAX);
+    }
+
+    /// Returns everybody who wants events of a type: peers, and this endpoint's own topic.
+    pub(crate) fn audience<E: Event>(&self) -> Audience<E> {
+        let mut registry = self.registry();
+        let id = TypeId::of::<E>();
+        let targets = registry.routing.targets(id, E::NAME);
+        let topic = registry.topics.get(&id).cloned();
+        drop(registry);
+        let topic = topic.map(|topic| topic.as_any().downcast().expect("topics are by type"));
+        Audience { targets, topic }
+    }
+
+    /// Adds a subscription and tells the peers. Its queue is closed at once if the endpoint is.
+    pub(crate) fn subscribe<E: Event>(&self, inbox: &Arc<Inbox<E>>) {
+        let mut registry = self.registry();
+        if self.is_closed() {
+            drop(registry);
+            inbox.close(crate::inbox::Rest::Keep);
+            return;
+        }
+        let depth = self.limits.depth;
+        let id = TypeId::of::<E>();
+        let topic = registry.topics.entry(id);
+        let topic = topic
+            .or_insert_with(|| Arc::new(Topic::<E>::new(depth)))
+            .clone();
+        let typed: Arc<Topic<E>> = topic.as_any().downcast().expect("topics are by type");
+        typed.add(inbox.clone());
+        registry.refresh(id, self.limits.window);
+        drop(registry);
+        self.subscriptions_changed.notify(usize::MAX);
+    }
+
+    /// Removes a subscription and tells the peers.
+    pub(crate) fn unsubscribe<E: Event>(&self, inbox: &Arc<Inbox<E>>) {
+        let mut registry = self.registry();
+        let id = TypeId::of::<E>();
+        if let Some(topic) = registry.topics.get(&id) {
+            let typed: Arc<Topic<E>> = topic.clone().as_any().downcast().expect("by type");
+            typed.remove(inbox);
+            registry.refresh(id, self.limits.window);
+        }
+        drop(registry);
+        self.subscriptions_changed.notify(usize::MAX);
+    }
+
+    pub(crate) fn connections_changed(&self) {
+        self.connections_changed.notify(usize::MAX);
+        self.subscriptions_changed.notify(usize::MAX);
+    }
+
+    pub(crate) fn listen_connections(&self) -> event_listener::EventListener {
+        self.connections_changed.listen()
+    }
+
+    pub(crate) fn listen_subscriptions(&self) -> event_listener::EventListener {
+        self.subscriptions_changed.listen()
+    }
+
+    /// Waits until the endpoint is closed.
+    pub(crate) async fn until_closed(&self) {
+        while !self.is_closed() {
+            let closing = self.closing.listen();
+            if !self.is_closed() {
+                closing.await;
+            }
+        }
+    }
+
+    /// Begins to close: streams end after what they hold, requests end, peers get a goodbye
+    /// behind what was queued for them. Returns the connections that were there.
+    pub(crate) fn begin_close(&self) -> Vec<Arc<Connection>> {
+        let mut registry = self.registry();
+        let was_closed = self.closed.swap(true, Ordering::AcqRel);
+        let connections = registry
+            .connections
+            .values()
+            .map(|(c, _)| c.clone())
+            .collect();
+        let topics = std::mem::take(&mut registry.topics);
+        drop(registry);
+        if !was_closed {
+            self.closing.notify(usize::MAX);
+            self.clock_set.notify(usize::MAX);
+            for topic in topics.values() {
+                topic.close();
+            }
+            self.pending().close();
+            for connection in &connections {
+                let connection: &Arc<Connection> = connection;
+                connection.update(Session::say_goodbye);
+            }
+            self.connections_changed();
+        }
+        connections
+    }
+
+    /// Looks at deadlines no later than `at`.
+    pub(crate) fn look_at(&self, at: Instant) {
+        let mut clock = lock(&self.clock);
+        if clock.is_none_or(|next| at < next) {
+            *clock = Some(at);
+            drop(clock);
+            self.clock_set.notify(1);
+        }
+    }
+
+    /// Lets everything end whose time is up. Returns when to look again.
+    fn sweep(&self, now: Instant) -> Option<Instant> {
+        let limit = self.limits.stalled_after;
+        let registry = self.registry();
+        let topics: Vec<_> = registry.topics.values().cloned().collect();
+        let connections: Vec<_> = registry
+            .connections
+            .values()
+            .map(|(c, _)| c.clone())
+            .collect();
+        drop(registry);
+        let mut next = self.pending().sweep(now);
+        let mut sooner = |at: Option<Instant>| next = next.into_iter().chain(at).min();
+        for topic in topics {
+            sooner(topic.sweep(now, limit));
+        }
+        for connection in connections {
+            sooner(connection.sweep(now, limit));
+        }
+        next
+    }
+}
+
+impl Registry {
+    /// Returns every peer whose handshake is done.
+    pub(crate) fn established(&self) -> impl Iterator<Item = (&Peer, &Arc<Connection>)> {
+        self.routing
+            .peers()
+            .filter(|(_, connection)| connection.is_established())
+    }
+
+    fn key(&self, connection: &Connection) -> Option<usize> {
+        self.connections.get(&connection.id)?.1
+    }
+
+    /// Returns the topic of a type that has been subscribed to.
+    pub(crate) fn is_subscribed(&self, id: TypeId) -> bool {
+        self.topics.get(&id).is_some_and(|topic| !topic.is_empty())
+    }
+
+    /// Announces or withdraws a topic wherever that has changed.
+    fn refresh(&self, id: TypeId, window: u32) {
+        let Some(topic) = self.topics.get(&id) else {
+            return;
+        };
+        for (peer, connection) in self.routing.peers() {
+            let wanted = topic.wants(&peer.name);
+            let announced = lock(&connection.announced).get(&id).copied();
+            match announced {
+                None if wanted => connection.update(|session| {
+                    connection.announce(session, id, topic, window);
+                }),
+                Some(number) if !wanted => {
+                    lock(&connection.announced).remove(&id);
+                    if let Some(number) = number {
+                        connection.update(|session| session.withdraw(number));
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+/// Everybody who wants events of one type.
+pub(crate) struct Audience<E> {
+    pub(crate) targets: Arc<[Target<Arc<Connection>>]>,
+    pub(crate) topic: Option<Arc<Topic<E>>>,
+}
+
+/// Looks at deadlines: one task for all of them, asleep while there is none.
+async fn sweep(shared: Arc<Shared>) {
+    while !shared.is_closed() {
+        let set = shared.clock_set.listen();
+        let next = *lock(&shared.clock);
+        let now = Instant::now();
+        match next {
+            Some(at) if at <= now => {
+                *lock(&shared.clock) = None;
+                if let Some(at) = shared.sweep(now) {
+                    shared.look_at(at);
+                }
+            }
+            _ if shared.is_closed() => {}
+            Some(at) => or(set, shared.runtime.sleep(at - now)).await,
+            None => set.await,
+        }
+    }
+}
+
+/// Returns a number that no other life of an endpoint has.
+fn nonce() -> u128 {
+    // The keys of a `RandomState` are random in each process and differ from one to the next.
+    let high = RandomState::new().hash_one(std::process::id());
+    let low = RandomState::new().hash_one(Instant::now());
+    u128::from(high) << 64 | u128::from(low)
+}

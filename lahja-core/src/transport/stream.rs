@@ -1,0 +1,132 @@
+//! A transport over any byte stream of the futures-io kind.
+
+use std::fmt;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use futures_io::{AsyncRead, AsyncWrite};
+
+use super::{FrameReader, FrameWriter, Transport};
+use crate::error::FrameError;
+use crate::frame::{FrameBuffer, FrameDecoder};
+
+/// Carries frames over a pair of byte streams: a socket and its clone, or two pipes.
+///
+/// # Examples
+///
+/// ```
+/// use futures_lite::io::{Cursor, sink};
+/// use lahja_core::StreamTransport;
+///
+/// let transport = StreamTransport::new(Cursor::new(Vec::new()), sink());
+/// ```
+pub struct StreamTransport<R, W> {
+    reader: R,
+    writer: W,
+}
+
+impl<R, W> StreamTransport<R, W>
+where
+    R: AsyncRead + Unpin + Send + 'static,
+    W: AsyncWrite + Unpin + Send + 'static,
+{
+    /// Makes a transport that reads from `reader` and writes to `writer`.
+    pub fn new(reader: R, writer: W) -> Self {
+        Self { reader, writer }
+    }
+}
+
+impl<R, W> Transport for StreamTransport<R, W>
+where
+    R: AsyncRead + Unpin + Send + 'static,
+    W: AsyncWrite + Unpin + Send + 'static,
+{
+    type Reader = StreamReader<R>;
+    type Writer = StreamWriter<W>;
+
+    fn split(self) -> (StreamReader<R>, StreamWriter<W>) {
+        let reader = StreamReader {
+            stream: self.reader,
+            decoder: FrameDecoder::new(0),
+        };
+        (reader, StreamWriter(self.writer))
+    }
+}
+
+impl<R, W> fmt::Debug for StreamTransport<R, W> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StreamTransport").finish_non_exhaustive()
+    }
+}
+
+/// Reads frames from a byte stream.
+pub struct StreamReader<R> {
+    stream: R,
+    decoder: FrameDecoder,
+}
+
+impl<R: AsyncRead + Unpin + Send + 'static> FrameReader for StreamReader<R> {
+    fn poll_fill(&mut self, context: &mut Context<'_>) -> Poll<io::Result<bool>> {
+        loop {
+            let space = self.decoder.space();
+            match ready!(Pin::new(&mut self.stream).poll_read(context, space)) {
+                Ok(count) => {
+                    self.decoder.filled(count);
+                    return Poll::Ready(Ok(count > 0));
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Poll::Ready(Err(error)),
+            }
+        }
+    }
+
+    fn next_frame(&mut self) -> Result<Option<&[u8]>, FrameError> {
+        self.decoder.next_frame()
+    }
+
+    fn finish(&self) -> Result<(), FrameError> {
+        self.decoder.finish()
+    }
+
+    fn set_max_frame(&mut self, max_frame: usize) {
+        self.decoder.set_max_frame(max_frame);
+    }
+}
+
+impl<R> fmt::Debug for StreamReader<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StreamReader").finish_non_exhaustive()
+    }
+}
+
+/// Writes frames to a byte stream.
+pub struct StreamWriter<W>(W);
+
+impl<W: AsyncWrite + Unpin + Send + 'static> FrameWriter for StreamWriter<W> {
+    fn poll_write(
+        &mut self,
+        context: &mut Context<'_>,
+        frames: &mut FrameBuffer,
+    ) -> Poll<io::Result<()>> {
+        while !frames.is_empty() {
+            match ready!(Pin::new(&mut self.0).poll_write(context, frames.bytes())) {
+                Ok(0) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                Ok(count) => frames.advance(count),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Poll::Ready(Err(error)),
+            }
+        }
+        Pin::new(&mut self.0).poll_flush(context)
+    }
+
+    fn poll_close(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_close(context)
+    }
+}
+
+impl<W> fmt::Debug for StreamWriter<W> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StreamWriter").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,69 @@
+//! A runtime for tests, and endpoints joined in memory.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_executor::Executor;
+use lahja_core::{BoxFuture, Endpoint, EndpointBuilder, Limits, Runtime, memory_pair};
+
+/// How long a test may take before it is taken for hung.
+const WATCHDOG: Duration = Duration::from_secs(60);
+
+#[derive(Clone, Default)]
+pub struct TestRuntime(Arc<Executor<'static>>);
+
+impl Runtime for TestRuntime {
+    fn spawn(&self, future: BoxFuture) {
+        self.0.spawn(future).detach();
+    }
+
+    fn sleep(&self, duration: Duration) -> BoxFuture {
+        Box::pin(async move {
+            async_io::Timer::after(duration).await;
+        })
+    }
+}
+
+/// Runs a test on one thread; panics if it hangs.
+pub fn run<F: Future<Output = ()>>(test: impl FnOnce(TestRuntime) -> F) {
+    let runtime = TestRuntime::default();
+    let executor = runtime.0.clone();
+    let hung = async {
+        async_io::Timer::after(WATCHDOG).await;
+        panic!("the test hangs");
+    };
+    let test = test(runtime);
+    async_io::block_on(executor.run(futures_lite::future::or(test, hung)));
+}
+
+/// Creates endpoints of these names, each connected to each.
+pub async fn mesh<const N: usize>(runtime: &TestRuntime, names: [&str; N]) -> [Endpoint; N] {
+    let endpoints = names.map(|name| build(runtime, name, |builder| builder));
+    for (at, near) in endpoints.iter().enumerate() {
+        for far in &endpoints[at + 1..] {
+            join(near, far).await;
+        }
+    }
+    endpoints
+}
+
+pub fn build(
+    runtime: &TestRuntime,
+    name: &str,
+    with: impl FnOnce(EndpointBuilder) -> EndpointBuilder,
+) -> Endpoint {
+    with(Endpoint::builder(name).unwrap()).build(runtime.clone())
+}
+
+#[allow(dead_code)]
+pub fn with_limits(runtime: &TestRuntime, name: &str, limits: Limits) -> Endpoint {
+    build(runtime, name, |builder| builder.limits(limits))
+}
+
+/// Connects two endpoints in memory.
+pub async fn join(near: &Endpoint, far: &Endpoint) {
+    let (one, other) = memory_pair();
+    let (near, far) = futures_lite::future::zip(near.attach(one), far.attach(other)).await;
+    near.unwrap();
+    far.unwrap();
+}

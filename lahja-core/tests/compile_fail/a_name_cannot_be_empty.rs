@@ -1,0 +1,7 @@
+use lahja_core::Event;
+
+#[derive(Event)]
+#[event(name = "")]
+struct Nameless;
+
+fn main() {}

@@ -1,0 +1,7 @@
+struct NotAnEvent;
+
+fn broadcast<E: lahja_core::Event>(_: E) {}
+
+fn main() {
+    broadcast(NotAnEvent);
+}

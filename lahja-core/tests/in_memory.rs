@@ -1,0 +1,490 @@
+//! Endpoints of one process, joined in memory: the public face from end to end.
+
+mod common;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use common::{build, join, mesh, run, with_limits};
+use futures_lite::future::{poll_once, yield_now, zip};
+use lahja_core::{
+    BroadcastError, ConnectError, Event, Lagged, Limits, Overflow, Received, RequestError, Scope,
+    memory_pair,
+};
+use serde::{Deserialize, Serialize};
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Event)]
+struct Number(u64);
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Event)]
+struct Text(String);
+
+#[derive(Debug, Clone, Serialize, Deserialize, Event)]
+#[event(response = Text)]
+struct Question(u64);
+
+#[derive(Debug, Clone, Serialize, Deserialize, Event)]
+#[event(response = Number)]
+struct Depth(u64);
+
+/// Lets everything run that can.
+async fn settle() {
+    for _ in 0..100 {
+        yield_now().await;
+    }
+}
+
+#[test]
+fn an_event_reaches_every_subscriber_and_oneself() {
+    run(|runtime| async move {
+        let [a, b, c] = mesh(&runtime, ["a", "b", "c"]).await;
+        let mut streams = [&a, &b, &c].map(|endpoint| endpoint.stream::<Number>());
+        for stream in &streams {
+            stream.ready().await.unwrap();
+        }
+        a.broadcast(Number(7)).await.unwrap();
+        for stream in &mut streams {
+            let event = stream.next().await.unwrap().unwrap();
+            assert_eq!(*event, Number(7));
+            assert_eq!(event.origin(), "a");
+        }
+    });
+}
+
+#[test]
+fn a_reach_narrows_who_gets_an_event() {
+    run(|runtime| async move {
+        let a = build(&runtime, "a", |a| a);
+        let b = build(&runtime, "b", |b| {
+            b.group("g".parse::<lahja_core::EndpointName>().unwrap())
+        });
+        let c = build(&runtime, "c", |c| c);
+        for (near, far) in [(&a, &b), (&a, &c), (&b, &c)] {
+            join(near, far).await;
+        }
+        let mut streams = [&a, &b, &c].map(|endpoint| endpoint.stream::<Text>());
+        for stream in &streams {
+            stream.ready().await.unwrap();
+        }
+        let text = |text: &str| Text(text.to_owned());
+        a.broadcast(text("to b")).to("b").await.unwrap();
+        a.broadcast(text("to g")).to_group("g").await.unwrap();
+        a.broadcast(text("not b")).except("b").await.unwrap();
+        a.broadcast(text("internal")).internal().await.unwrap();
+        a.broadcast(text("to a")).to("a").await.unwrap();
+        a.broadcast(text("end")).await.unwrap();
+        let expected: [&[&str]; 3] = [
+            &["not b", "internal", "to a", "end"],
+            &["to b", "to g", "end"],
+            &["not b", "end"],
+        ];
+        for (stream, expected) in streams.iter_mut().zip(expected) {
+            for text in expected {
+                assert_eq!(stream.next().await.unwrap().unwrap().0, *text);
+            }
+        }
+        let nobody = a.broadcast(Number(1)).to("z").await;
+        assert!(matches!(
+            nobody,
+            Err(BroadcastError::NoSubscribers(Number(1)))
+        ));
+        a.broadcast(Number(1))
+            .require_subscriber(false)
+            .await
+            .unwrap();
+        assert_eq!(a.traffic("c").unwrap().sent.events, 2);
+        assert_eq!(a.traffic("b").unwrap().sent.events, 3);
+    });
+}
+
+#[test]
+fn an_origin_filter_is_honoured_at_the_sender() {
+    run(|runtime| async move {
+        let [a, b, c] = mesh(&runtime, ["a", "b", "c"]).await;
+        let name = "a".parse::<lahja_core::EndpointName>().unwrap();
+        let mut only_a = c.subscription::<Number>().from(name).stream();
+        only_a.ready().await.unwrap();
+        let refused = b.broadcast(Number(1)).await;
+        assert!(matches!(refused, Err(BroadcastError::NoSubscribers(_))));
+        assert_eq!(b.traffic("c").unwrap().sent.events, 0);
+        assert!(!b.is_subscribed::<Number>(Scope::Endpoint("c")));
+        a.broadcast(Number(2)).await.unwrap();
+        assert_eq!(only_a.next().await.unwrap().unwrap().0, 2);
+    });
+}
+
+#[test]
+fn a_predicate_filters_before_the_queue() {
+    run(|runtime| async move {
+        let [a, b] = mesh(&runtime, ["a", "b"]).await;
+        let even = b
+            .subscription::<Number>()
+            .filter(|number| number.0 % 2 == 0);
+        let mut latest = even.overflow(Overflow::Latest).stream();
+        latest.ready().await.unwrap();
+        for number in 0..10 {
+            a.broadcast(Number(number)).await.unwrap();
+        }
+        settle().await;
+        assert_eq!(latest.next().await.unwrap().unwrap_err(), Lagged(4));
+        assert_eq!(latest.next().await.unwrap().unwrap().0, 8);
+    });
+}
+
+#[test]
+fn handlers_may_be_plain_or_async_and_their_panics_are_counted() {
+    run(|runtime| async move {
+        let [a, b] = mesh(&runtime, ["a", "b"]).await;
+        let sum = Arc::new(AtomicUsize::new(0));
+        let plain = sum.clone();
+        let plain = b.subscribe(move |number: Received<Number>| {
+            assert!(number.0 != 13, "an unlucky number");
+            plain.fetch_add(number.0 as usize, Ordering::Relaxed);
+        });
+        let later = sum.clone();
+        let later = b.subscribe(move |number: Received<Number>| {
+            let sum = later.clone();
+            async move {
+                yield_now().await;
+                sum.fetch_add(1_000 * number.0 as usize, Ordering::Relaxed);
+            }
+        });
+        plain.ready().await.unwrap();
+        later.ready().await.unwrap();
+        for number in [1, 13, 2] {
+            a.broadcast(Number(number)).await.unwrap();
+        }
+        while sum.load(Ordering::Relaxed) < 16_003 {
+            yield_now().await;
+        }
+        assert_eq!(sum.load(Ordering::Relaxed), 16_003);
+        assert_eq!(b.stats().handler_panics, 1);
+        plain.unsubscribe();
+        later.detach();
+        assert!(a.is_subscribed::<Number>(Scope::Any));
+    });
+}
+
+#[test]
+fn a_request_is_answered_by_a_handler_by_a_future_or_by_a_broadcast() {
+    run(|runtime| async move {
+        let [a, b] = mesh(&runtime, ["a", "b"]).await;
+        let plain = b.answer(|question: Received<Question>| Text(question.0.to_string()));
+        plain.ready().await.unwrap();
+        assert_eq!(a.request(Question(1)).await.unwrap(), Text("1".into()));
+        drop(plain);
+        let later = b.answer(|question: Received<Question>| async move {
+            yield_now().await;
+            Text(format!("later {}", question.0))
+        });
+        later.ready().await.unwrap();
+        assert_eq!(a.request(Question(2)).to("b").await.unwrap().0, "later 2");
+        drop(later);
+        let answerer = b.downgrade();
+        let by_hand = b.subscribe(move |question: Received<Question>| {
+            let answerer = answerer.upgrade().unwrap();
+            async move {
+                let config = question.broadcast_config();
+                let wrong = answerer.broadcast(Number(1)).with(config.clone()).await;
+                assert!(matches!(wrong, Err(BroadcastError::WrongResponse { .. })));
+                answerer
+                    .broadcast(Text("yay".into()))
+                    .with(config.clone())
+                    .await
+                    .unwrap();
+                let twice = answerer.broadcast(Text("again".into())).with(config).await;
+                assert!(matches!(twice, Err(BroadcastError::NoSubscribers(_))));
+            }
+        });
+        by_hand.ready().await.unwrap();
+        assert_eq!(a.request(Question(3)).await.unwrap().0, "yay");
+        settle().await;
+        assert_eq!(b.stats().handler_panics, 0);
+        assert_eq!(a.stats().requests_in_flight, 0);
+    });
+}
+
+#[test]
+fn a_request_to_oneself_is_answered() {
+    run(|runtime| async move {
+        let [a] = mesh(&runtime, ["a"]).await;
+        let _answer = a.answer(|question: Received<Question>| Text(question.0.to_string()));
+        assert_eq!(a.request(Question(5)).await.unwrap().0, "5");
+    });
+}
+
+#[test]
+fn every_request_ends() {
+    run(|runtime| async move {
+        let [a, b, c] = mesh(&runtime, ["a", "b", "c"]).await;
+        let nobody = a.request(Question(1)).await;
+        assert!(matches!(
+            nobody,
+            Err(RequestError::NoSubscribers(Question(1)))
+        ));
+
+        let dropped = b.subscribe(|_: Received<Question>| ());
+        dropped.ready().await.unwrap();
+        let unanswered = a.request(Question(2)).await;
+        assert!(matches!(unanswered, Err(RequestError::Unanswered)));
+        drop(dropped);
+
+        let panics = b.answer(|_: Received<Question>| -> Text { panic!("no answer") });
+        panics.ready().await.unwrap();
+        assert!(matches!(
+            a.request(Question(3)).await,
+            Err(RequestError::Unanswered)
+        ));
+        drop(panics);
+
+        let hangs = b.answer(|_: Received<Question>| std::future::pending::<Text>());
+        hangs.ready().await.unwrap();
+        let timeout = Duration::from_millis(20);
+        let timed_out = a.request(Question(4)).timeout(timeout).await;
+        assert!(matches!(timed_out, Err(RequestError::Timeout(t)) if t == timeout));
+
+        let gone = async {
+            settle().await;
+            drop(b);
+        };
+        let (gone, ()) = zip(async { a.request(Question(5)).await }, gone).await;
+        assert!(
+            matches!(gone, Err(RequestError::PeerGone { sent: true, .. })),
+            "{gone:?}"
+        );
+
+        let hangs = c.answer(|_: Received<Question>| std::future::pending::<Text>());
+        hangs.ready().await.unwrap();
+        let closed = async {
+            settle().await;
+            a.close(Duration::from_secs(1)).await
+        };
+        let (end, report) = zip(async { a.request(Question(6)).await }, closed).await;
+        assert!(matches!(end, Err(RequestError::Closed)), "{end:?}");
+        assert_eq!(report.undelivered, 0);
+        assert_eq!(a.stats().requests_in_flight, 0);
+    });
+}
+
+#[test]
+fn a_dropped_request_frees_its_slot_and_tells_the_answerer() {
+    run(|runtime| async move {
+        let [a, b] = mesh(&runtime, ["a", "b"]).await;
+        let mut questions = b.stream::<Question>();
+        questions.ready().await.unwrap();
+        let mut request = Box::pin(async { a.request(Question(1)).await });
+        assert!(poll_once(&mut request).await.is_none());
+        let question = questions.next().await.unwrap().unwrap();
+        assert!(question.awaits_answer());
+        drop(request);
+        assert_eq!(a.stats().requests_in_flight, 0);
+        while question.awaits_answer() {
+            yield_now().await;
+        }
+    });
+}
+
+#[test]
+fn a_stream_that_is_not_read_makes_the_producer_wait_but_nothing_else() {
+    run(|runtime| async move {
+        let [a, b, c] = mesh(&runtime, ["a", "b", "c"]).await;
+        let mut slow = b.stream::<Number>();
+        let mut fast = c.stream::<Number>();
+        let mut other = b.stream::<Text>();
+        let _answer = b.answer(|question: Received<Question>| Text(question.0.to_string()));
+        for ready in [slow.ready().await, fast.ready().await, other.ready().await] {
+            ready.unwrap();
+        }
+        a.wait_until_subscribed::<Question>(Scope::Endpoint("b"))
+            .await;
+        let mut sent = 0;
+        let mut received = 0;
+        loop {
+            let mut broadcast = a.broadcast(Number(sent)).into_future();
+            let done = poll_once(&mut broadcast).await.is_some();
+            sent += 1;
+            while let Some(event) = poll_once(fast.next()).await {
+                assert_eq!(event.unwrap().unwrap().0, received);
+                received += 1;
+            }
+            if done {
+                continue;
+            }
+            settle().await;
+            if poll_once(&mut broadcast).await.is_some() {
+                continue;
+            }
+            // The producer waits, for the slow one alone: the fast one has what it waits with.
+            while received < sent {
+                assert_eq!(fast.next().await.unwrap().unwrap().0, received);
+                received += 1;
+            }
+            assert!(matches!(
+                a.broadcast(Number(0)).now(),
+                Err(BroadcastError::Full(Number(0)))
+            ));
+            a.broadcast(Text("passes".into())).await.unwrap();
+            assert_eq!(other.next().await.unwrap().unwrap().0, "passes");
+            assert_eq!(a.request(Question(9)).await.unwrap().0, "9");
+            let window = Limits::default().window as u64;
+            assert!(sent * 17 <= window + 4_096, "{sent} events were taken");
+            for expected in 0..sent {
+                assert_eq!(slow.next().await.unwrap().unwrap().0, expected);
+                if expected == sent - 2 {
+                    broadcast.await.unwrap();
+                    return;
+                }
+            }
+        }
+    });
+}
+
+#[test]
+fn a_stalled_consumer_is_left_behind_and_told() {
+    run(|runtime| async move {
+        let mut limits = Limits::default();
+        limits.stalled_after = Duration::from_millis(30);
+        limits.window = 1_000;
+        let a = with_limits(&runtime, "a", limits.clone());
+        let b = with_limits(&runtime, "b", limits);
+        join(&a, &b).await;
+        let mut slow = b.stream::<Number>();
+        slow.ready().await.unwrap();
+        for number in 0..200 {
+            a.broadcast(Number(number)).await.unwrap();
+        }
+        let mut next = 0;
+        let mut lost = 0;
+        while next + lost < 200 {
+            match slow.next().await.unwrap() {
+                Ok(event) => {
+                    assert_eq!(event.0, next + lost);
+                    next += 1;
+                }
+                Err(Lagged(count)) => lost += count,
+            }
+        }
+        assert!(lost > 0);
+        assert_eq!(next + lost, 200);
+        a.broadcast(Number(200)).await.unwrap();
+        assert_eq!(slow.next().await.unwrap().unwrap().0, 200);
+    });
+}
+
+#[test]
+fn requests_nest_in_both_directions_while_all_queues_are_full() {
+    run(|runtime| async move {
+        let [a, b] = mesh(&runtime, ["a", "b"]).await;
+        let mut floods = Vec::new();
+        let mut streams = Vec::new();
+        for (from, to) in [(&a, &b), (&b, &a)] {
+            streams.push(to.stream::<Number>());
+            streams.last().unwrap().ready().await.unwrap();
+            let to = to.name().clone();
+            let from = from.clone();
+            floods.push(Box::pin(async move {
+                loop {
+                    from.broadcast(Number(0)).to(&to).await.unwrap();
+                }
+            }));
+        }
+        let mut answers = Vec::new();
+        for (near, far) in [(&a, &b), (&b, &a)] {
+            let (weak, far) = (near.downgrade(), far.name().clone());
+            answers.push(near.answer(move |depth: Received<Depth>| {
+                let (near, far) = (weak.upgrade().unwrap(), far.clone());
+                async move {
+                    match depth.0 {
+                        0 => Number(0),
+                        n => Number(near.request(Depth(n - 1)).to(&far).await.unwrap().0 + 1),
+                    }
+                }
+            }));
+            answers.last().unwrap().ready().await.unwrap();
+        }
+        let mut floods = floods.into_iter();
+        let (first, second) = (floods.next().unwrap(), floods.next().unwrap());
+        let asking = async {
+            settle().await;
+            for asker in [&a, &b] {
+                let far = if asker.name() == &"a" { "b" } else { "a" };
+                assert_eq!(asker.request(Depth(32)).to(far).await.unwrap(), Number(32));
+            }
+        };
+        futures_lite::future::or(asking, async { zip(first, second).await.0 }).await;
+    });
+}
+
+#[test]
+fn connecting_to_oneself_twice_or_under_a_taken_name_is_refused() {
+    run(|runtime| async move {
+        let [a, b] = mesh(&runtime, ["a", "b"]).await;
+        let attach = |one, other| {
+            let (near, far) = memory_pair();
+            async move {
+                zip(
+                    lahja_core::Endpoint::attach(one, near),
+                    lahja_core::Endpoint::attach(other, far),
+                )
+                .await
+            }
+        };
+        let (near, far) = attach(&a, &a).await;
+        assert!(matches!(near, Err(ConnectError::Myself)), "{near:?}");
+        assert!(matches!(far, Err(ConnectError::Myself)), "{far:?}");
+        let (near, far) = attach(&a, &b).await;
+        assert!(
+            matches!(near, Err(ConnectError::AlreadyConnected)),
+            "{near:?}"
+        );
+        assert!(
+            matches!(far, Err(ConnectError::AlreadyConnected)),
+            "{far:?}"
+        );
+        let twin = build(&runtime, "a", |twin| twin);
+        let (near, far) = attach(&a, &twin).await;
+        assert!(matches!(near, Err(ConnectError::NameTaken)), "{near:?}");
+        assert!(matches!(far, Err(ConnectError::NameTaken)), "{far:?}");
+        assert_eq!(a.connections(), ["b"]);
+    });
+}
+
+#[test]
+fn closing_delivers_what_was_accepted_and_the_end_comes_last() {
+    run(|runtime| async move {
+        let [a, b] = mesh(&runtime, ["a", "b"]).await;
+        let mut stream = b.stream::<Number>();
+        stream.ready().await.unwrap();
+        for number in 0..1_000 {
+            a.broadcast(Number(number)).await.unwrap();
+        }
+        let changed = b.connections_changed();
+        assert_eq!(a.close(Duration::from_secs(10)).await.undelivered, 0);
+        changed.await;
+        assert!(!b.is_connected_to("a"));
+        for number in 0..1_000 {
+            assert_eq!(stream.next().await.unwrap().unwrap().0, number);
+        }
+        let closed = a.broadcast(Number(0)).await;
+        assert!(matches!(closed, Err(BroadcastError::Closed)));
+    });
+}
+
+#[test]
+fn what_one_waits_for_comes() {
+    run(|runtime| async move {
+        let [a, b] = mesh(&runtime, ["a", "b"]).await;
+        assert!(a.is_connected_to("b"));
+        let waiting = a.wait_until_subscribed::<Number>(Scope::All);
+        let mut waiting = Box::pin(waiting);
+        assert!(poll_once(&mut waiting).await.is_none());
+        let event = b.wait_for::<Number>();
+        waiting.await;
+        a.broadcast(Number(1)).to("b").await.unwrap();
+        assert_eq!(event.await.unwrap().0, 1);
+        while a.is_subscribed::<Number>(Scope::Any) {
+            a.subscriptions_changed().await;
+        }
+    });
+}
