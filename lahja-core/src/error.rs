@@ -12,7 +12,7 @@ use thiserror::Error;
 use crate::message::Refusal;
 use crate::name::EndpointName;
 
-pub use bus::{BusError, JoinError, PeerError, SocketError};
+pub use bus::{BusError, ClaimError, JoinError, PeerError, SocketError, SpawnError};
 pub use protocol::{FrameError, ProtocolError};
 
 /// A text that cannot name an endpoint.

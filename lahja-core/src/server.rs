@@ -134,6 +134,15 @@ impl Drop for Attempt<'_> {
     }
 }
 
+/// Connects and conducts the handshake, once.
+pub(crate) async fn attempt<C: Connector>(
+    shared: &Arc<Shared>,
+    connector: &C,
+) -> Result<EndpointName, ConnectError> {
+    let transport = connector.connect().await.map_err(ConnectError::io)?;
+    attach(shared, transport).await
+}
+
 /// Connects and conducts the handshake, again and again while nobody listens.
 pub(crate) async fn connect<C: Connector>(
     shared: &Arc<Shared>,
@@ -143,11 +152,7 @@ pub(crate) async fn connect<C: Connector>(
     let connecting = async {
         let mut backoff = Backoff::new();
         loop {
-            let attempt = match connector.connect().await {
-                Ok(transport) => attach(shared, transport).await,
-                Err(error) => Err(ConnectError::io(error)),
-            };
-            match attempt {
+            match attempt(shared, connector).await {
                 Err(error) if is_worth_retrying(&error) => last = error,
                 attempt => return Some(attempt),
             }

@@ -18,6 +18,7 @@ use crate::limits::Limits;
 use crate::message::{Hello, OLDEST_VERSION, Refusal, VERSION};
 use crate::name::EndpointName;
 use crate::pending::Pending;
+use crate::rendezvous::Seat;
 use crate::routing::{Peer, Routing, Target};
 use crate::runtime::Runtime;
 use crate::session::{Session, Slot, common_version};
@@ -42,6 +43,8 @@ pub(crate) struct Shared {
     connections_changed: Notify,
     subscriptions_changed: Notify,
     closing: Notify,
+    // What the endpoint occupies until it is closed: its place on a bus.
+    seat: Mutex<Option<Seat>>,
 }
 
 /// Who is there and who wants what.
@@ -94,6 +97,7 @@ impl Shared {
             connections_changed: Notify::new(),
             subscriptions_changed: Notify::new(),
             closing: Notify::new(),
+            seat: Mutex::new(None),
         });
         let sweeping = sweep(shared.clone());
         shared.runtime.spawn(Box::pin(sweeping));
@@ -259,7 +263,7 @@ impl Shared {
 
     /// Removes a subscription and tells the peers.
     pub(crate) fn unsubscribe<E: Event>(&self, inbox: &Arc<Inbox<E>>) {
-        let mut registry = self.registry();
+        let registry = self.registry();
         let id = TypeId::of::<E>();
         if let Some(topic) = registry.topics.get(&id) {
             let typed: Arc<Topic<E>> = topic.clone().as_any().downcast().expect("by type");
@@ -306,6 +310,7 @@ impl Shared {
         let topics = std::mem::take(&mut registry.topics);
         drop(registry);
         if !was_closed {
+            drop(lock(&self.seat).take());
             self.closing.notify(usize::MAX);
             self.clock_set.notify(usize::MAX);
             for topic in topics.values() {
@@ -319,6 +324,11 @@ impl Shared {
             self.connections_changed();
         }
         connections
+    }
+
+    /// Keeps the endpoint's place on a bus until it is closed.
+    pub(crate) fn keep(&self, seat: Seat) {
+        *lock(&self.seat) = Some(seat);
     }
 
     /// Looks at deadlines no later than `at`.

@@ -316,10 +316,14 @@ fn a_stream_that_is_not_read_makes_the_producer_wait_but_nothing_else() {
                 continue;
             }
             // The producer waits, for the slow one alone: the fast one has what it waits with.
-            while received < sent {
-                assert_eq!(fast.next().await.unwrap().unwrap().0, received);
-                received += 1;
-            }
+            let drained = async {
+                while received < sent {
+                    assert_eq!(fast.next().await.unwrap().unwrap().0, received);
+                    received += 1;
+                }
+            };
+            let waits = async { panic!("the slow one has room: {:?}", (&mut broadcast).await) };
+            futures_lite::future::or(drained, waits).await;
             assert!(matches!(
                 a.broadcast(Number(0)).now(),
                 Err(BroadcastError::Full(Number(0)))

@@ -2,6 +2,8 @@
 
 use std::io;
 use std::path::PathBuf;
+use std::process::ExitStatus;
+use std::time::Duration;
 
 use thiserror::Error;
 
@@ -89,6 +91,9 @@ pub enum BusError {
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum JoinError {
+    /// No endpoint can have this name.
+    #[error(transparent)]
+    Name(#[from] NameError),
     /// A living endpoint has this name, in this process or another.
     #[error("endpoint name {name:?} is taken")]
     NameTaken {
@@ -154,4 +159,56 @@ pub enum PeerError {
     /// The operating system does not tell who the peer is.
     #[error("cannot tell whose the peer is")]
     Io(#[source] io::Error),
+}
+
+/// A child process did not take its endpoint. No process is left behind.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum SpawnError {
+    /// No endpoint can have this name.
+    #[error(transparent)]
+    Name(#[from] NameError),
+    /// The program cannot be run.
+    #[error("the program cannot be run")]
+    Run(#[source] io::Error),
+    /// The link to the child failed.
+    #[error("the link to the child failed")]
+    Link(#[source] io::Error),
+    /// The child ended before it had joined the bus.
+    #[error("the child ended before it had joined the bus: {0}")]
+    Exited(ExitStatus),
+    /// The child closed its standard input without taking its endpoint.
+    #[error("the child closed its standard input without taking its endpoint")]
+    NotTaken,
+    /// The child could not join the bus.
+    #[error("the child could not join the bus: {reason}")]
+    Join {
+        /// What the child says.
+        reason: String,
+    },
+    /// The child has not joined the bus in time.
+    #[error("the child has not joined the bus within {0:?}")]
+    TimedOut(Duration),
+}
+
+/// This process cannot take over an endpoint from a parent.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ClaimError {
+    /// The standard input is not the link to a process that spawned this one, or it has been
+    /// taken already.
+    #[error("this process was not spawned with an endpoint")]
+    NotSpawned,
+    /// The parent has not said which endpoint is meant.
+    #[error("the parent has not handed over an endpoint in time")]
+    TimedOut,
+    /// The link failed.
+    #[error("the link to the parent failed")]
+    Io(#[source] io::Error),
+    /// The bus of the parent cannot be used.
+    #[error(transparent)]
+    Bus(#[from] BusError),
+    /// The bus cannot be joined.
+    #[error(transparent)]
+    Join(#[from] JoinError),
 }

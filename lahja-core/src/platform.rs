@@ -1,0 +1,83 @@
+//! What an adapter brings beyond a [`Runtime`](crate::Runtime), so that core can run event buses
+//! of several processes on it.
+
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::process::ExitStatus;
+
+use futures_io::{AsyncRead, AsyncWrite};
+
+use crate::runtime::Runtime;
+
+/// A runtime with Unix sockets and child processes.
+///
+/// # Notes for implementers
+///
+/// Core makes, binds and connects the sockets, which are non-blocking and close-on-exec; a
+/// platform makes them wait for readiness on its reactor. Closing a [`Stream`](Self::Stream) as
+/// futures-io has it must shut down the sending direction.
+pub trait Platform: Runtime + Clone {
+    /// A connected Unix socket. Clones share it.
+    type Stream: AsyncRead + AsyncWrite + AsFd + Clone + Unpin + Send + 'static;
+    /// A listening Unix socket.
+    type Listener: Send + 'static;
+    /// A program to be run, as this runtime describes it.
+    type Command: Send + 'static;
+    /// A process that was started.
+    type Child: ChildProcess;
+
+    /// Takes over a connected socket.
+    ///
+    /// # Errors
+    ///
+    /// The reactor does not take it.
+    fn stream(&self, stream: UnixStream) -> io::Result<Self::Stream>;
+
+    /// Takes over a listening socket.
+    ///
+    /// # Errors
+    ///
+    /// The reactor does not take it.
+    fn listener(&self, listener: UnixListener) -> io::Result<Self::Listener>;
+
+    /// Waits for the next connection.
+    ///
+    /// # Errors
+    ///
+    /// An error of one connection, or for want of resources.
+    fn accept(
+        listener: &mut Self::Listener,
+    ) -> impl Future<Output = io::Result<Self::Stream>> + Send;
+
+    /// Starts a program whose standard input is `stdin`.
+    ///
+    /// # Errors
+    ///
+    /// The program cannot be run.
+    fn spawn_process(&self, command: Self::Command, stdin: OwnedFd) -> io::Result<Self::Child>;
+}
+
+/// A process that was started.
+pub trait ChildProcess: Send + 'static {
+    /// Returns the process's id.
+    fn id(&self) -> u32;
+
+    /// Kills the process with SIGKILL, unless it has ended.
+    ///
+    /// # Errors
+    ///
+    /// The process has ended.
+    fn kill(&mut self) -> io::Result<()>;
+
+    /// Waits until the process has ended and reaps it. May be called again.
+    ///
+    /// # Errors
+    ///
+    /// The process cannot be waited for.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future changes nothing.
+    fn status(&mut self) -> impl Future<Output = io::Result<ExitStatus>> + Send;
+}

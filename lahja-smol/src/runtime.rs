@@ -1,0 +1,66 @@
+//! Tasks and timers.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use lahja_core::{BoxFuture, Runtime};
+use smol::{Executor, Timer};
+
+/// smol as a [`Runtime`]: its global executor, or one of the user's own.
+///
+/// # Examples
+///
+/// Everything on the one thread that drives an executor:
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use lahja_smol::{EventBus, Smol};
+///
+/// let executor = Arc::new(smol::Executor::new());
+/// let bus = EventBus::new_on(Smol::from(executor.clone()))?;
+/// smol::block_on(executor.run(async {
+///     let endpoint = bus.endpoint("e1").await?;
+///     assert_eq!(endpoint.name(), &"e1");
+///     Ok::<(), lahja_smol::JoinError>(())
+/// }))?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Default)]
+pub struct Smol {
+    executor: Option<Arc<Executor<'static>>>,
+}
+
+impl From<Arc<Executor<'static>>> for Smol {
+    fn from(executor: Arc<Executor<'static>>) -> Self {
+        Self {
+            executor: Some(executor),
+        }
+    }
+}
+
+impl Runtime for Smol {
+    fn spawn(&self, future: BoxFuture) {
+        match &self.executor {
+            Some(executor) => executor.spawn(future).detach(),
+            None => smol::spawn(future).detach(),
+        }
+    }
+
+    fn sleep(&self, duration: Duration) -> BoxFuture {
+        Box::pin(async move {
+            Timer::after(duration).await;
+        })
+    }
+}
+
+impl fmt::Debug for Smol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let executor = match self.executor {
+            Some(_) => "own",
+            None => "global",
+        };
+        f.debug_struct("Smol").field("executor", &executor).finish()
+    }
+}
