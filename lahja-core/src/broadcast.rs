@@ -17,7 +17,7 @@ use crate::event::Event;
 use crate::name::EndpointName;
 use crate::payload;
 use crate::reply::Reply;
-use crate::routing::Reach;
+use crate::routing::{EVERYBODY, Reach};
 use crate::session::Push;
 
 /// Where a broadcast goes: to one endpoint, or back to whoever sent an event.
@@ -64,6 +64,12 @@ impl fmt::Debug for BroadcastConfig {
 pub struct Broadcast<'a, E> {
     endpoint: &'a Endpoint,
     event: E,
+    // Set when anything is not as by default, which keeps the common broadcast small to move.
+    rules: Option<Box<Rules<'a>>>,
+}
+
+/// What a broadcast is told beyond its event.
+struct Rules<'a> {
     reach: Reach<'a>,
     reply: Option<Arc<Reply>>,
     require_subscriber: bool,
@@ -74,48 +80,57 @@ impl<'a, E: Event> Broadcast<'a, E> {
         Self {
             endpoint,
             event,
-            reach: Reach::default(),
-            reply: None,
-            require_subscriber: true,
+            rules: None,
         }
+    }
+
+    fn rules(&mut self) -> &mut Rules<'a> {
+        self.rules.get_or_insert_with(|| {
+            Box::new(Rules {
+                reach: Reach::default(),
+                reply: None,
+                require_subscriber: true,
+            })
+        })
     }
 
     /// Sends to the endpoint of this name alone, which may be this endpoint.
     pub fn to(mut self, name: &'a (impl AsRef<str> + ?Sized)) -> Self {
-        self.reach.to = Some(Cow::Borrowed(name.as_ref()));
+        self.rules().reach.to = Some(Cow::Borrowed(name.as_ref()));
         self
     }
 
     /// Sends to the members of this group alone.
     pub fn to_group(mut self, group: &'a (impl AsRef<str> + ?Sized)) -> Self {
-        self.reach.group = Some(group.as_ref());
+        self.rules().reach.group = Some(group.as_ref());
         self
     }
 
     /// Does not send to the endpoint of this name. May be given several times.
     pub fn except(mut self, name: &'a (impl AsRef<str> + ?Sized)) -> Self {
-        self.reach.except.push(name.as_ref());
+        self.rules().reach.except.push(name.as_ref());
         self
     }
 
     /// Sends to subscriptions of this endpoint alone.
     pub fn internal(mut self) -> Self {
-        self.reach.internal = true;
+        self.rules().reach.internal = true;
         self
     }
 
     /// Sends where `config` says: with that of a received event, to whoever sent it; with that of
     /// a received request, as its answer.
     pub fn with(mut self, config: BroadcastConfig) -> Self {
-        self.reach.to = Some(Cow::Owned(config.to.as_str().to_owned()));
-        self.reply = config.reply;
+        let rules = self.rules();
+        rules.reach.to = Some(Cow::Owned(config.to.as_str().to_owned()));
+        rules.reply = config.reply;
         self
     }
 
     /// Says whether it is an error if nobody within reach has subscribed to the event. It is by
     /// default.
     pub fn require_subscriber(mut self, required: bool) -> Self {
-        self.require_subscriber = required;
+        self.rules().require_subscriber = required;
         self
     }
 
@@ -130,17 +145,21 @@ impl<'a, E: Event> Broadcast<'a, E> {
         if shared.is_closed() {
             return Err(BroadcastError::Closed);
         }
-        if let Some(reply) = &self.reply {
+        let rules = self.rules.as_deref();
+        if let Some(reply) = rules.and_then(|rules| rules.reply.as_ref()) {
             return match answer(reply, self.event)? {
                 Answered::Done => Ok(()),
                 Answered::Full(event) => Err(BroadcastError::Full(event)),
             };
         }
-        match begin_now(shared, self.event, &self.reach) {
+        match begin_now(
+            shared,
+            self.event,
+            rules.map_or(&EVERYBODY, |rules| &rules.reach),
+        ) {
             Ok(None) => Ok(()),
             Ok(Some(event)) => Err(BroadcastError::Full(event)),
-            Err(Refused::Nobody(_)) if !self.require_subscriber => Ok(()),
-            Err(refused) => Err(refused.into()),
+            Err(refused) => refusal(refused, rules),
         }
     }
 }
@@ -152,12 +171,8 @@ impl<'a, E: Event> IntoFuture for Broadcast<'a, E> {
     fn into_future(self) -> BroadcastFuture<'a, E> {
         BroadcastFuture {
             endpoint: self.endpoint,
-            state: State::Start {
-                event: self.event,
-                reach: self.reach,
-                reply: self.reply,
-                require_subscriber: self.require_subscriber,
-            },
+            start: Some((self.event, self.rules)),
+            state: State::Done,
         }
     }
 }
@@ -165,7 +180,7 @@ impl<'a, E: Event> IntoFuture for Broadcast<'a, E> {
 impl<E> fmt::Debug for Broadcast<'_, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Broadcast")
-            .field("reach", &self.reach)
+            .field("reach", &self.rules.as_ref().map(|rules| &rules.reach))
             .finish_non_exhaustive()
     }
 }
@@ -179,25 +194,24 @@ impl<E> fmt::Debug for Broadcast<'_, E> {
 #[must_use = "futures do nothing unless polled"]
 pub struct BroadcastFuture<'a, E> {
     endpoint: &'a Endpoint,
-    state: State<'a, E>,
+    // Taken by the first poll.
+    start: Option<(E, Option<Box<Rules<'a>>>)>,
+    state: State<E>,
 }
 
-enum State<'a, E> {
-    Start {
-        event: E,
-        reach: Reach<'a>,
-        reply: Option<Arc<Reply>>,
-        require_subscriber: bool,
-    },
-    Delivering(Delivery<E>),
-    Answering {
-        event: E,
-        reply: Arc<Reply>,
-        room: Option<EventListener>,
-    },
+enum State<E> {
+    Delivering(Box<Delivery<E>>),
+    Answering(Box<Answering<E>>),
     /// Everything is sent; others have their turn first.
     Yielding,
     Done,
+}
+
+/// An answer for which there may be no room yet.
+struct Answering<E> {
+    response: E,
+    reply: Arc<Reply>,
+    room: Option<EventListener>,
 }
 
 // No field is ever pinned.
@@ -208,25 +222,20 @@ impl<E: Event> Future for BroadcastFuture<'_, E> {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let shared = self.endpoint.shared();
-        loop {
-            match std::mem::replace(&mut self.state, State::Done) {
-                State::Start { .. } if shared.is_closed() => {
-                    return Poll::Ready(Err(BroadcastError::Closed));
-                }
-                State::Start {
-                    event,
-                    reply: Some(reply),
-                    ..
-                } => {
-                    let room = None;
-                    self.state = State::Answering { event, reply, room };
-                }
-                State::Start {
-                    event,
-                    reach,
-                    require_subscriber,
-                    ..
-                } => match begin(shared, event, &reach, None) {
+        if let Some((event, rules)) = self.start.take() {
+            if shared.is_closed() {
+                return Poll::Ready(Err(BroadcastError::Closed));
+            }
+            let rules = rules.as_deref();
+            if let Some(reply) = rules.and_then(|rules| rules.reply.clone()) {
+                self.state = State::Answering(Box::new(Answering {
+                    response: event,
+                    reply,
+                    room: None,
+                }));
+            } else {
+                let reach = rules.map_or(&EVERYBODY, |rules| &rules.reach);
+                match begin(shared, event, reach, None) {
                     Ok(Begun::Done(Turn::GoesOn)) => return Poll::Ready(Ok(())),
                     Ok(Begun::Done(Turn::IsOver)) => {
                         self.state = State::Yielding;
@@ -234,50 +243,72 @@ impl<E: Event> Future for BroadcastFuture<'_, E> {
                         return Poll::Pending;
                     }
                     Ok(Begun::Waiting(delivery)) => self.state = State::Delivering(delivery),
-                    Err(Refused::Nobody(_)) if !require_subscriber => return Poll::Ready(Ok(())),
-                    Err(refused) => return Poll::Ready(Err(refused.into())),
-                },
-                State::Delivering(mut delivery) => {
-                    if delivery.poll(shared, context).is_pending() {
-                        self.state = State::Delivering(delivery);
-                        return Poll::Pending;
-                    }
-                    return Poll::Ready(match shared.is_closed() {
-                        true => Err(BroadcastError::Closed),
-                        false => Ok(()),
-                    });
+                    Err(refused) => return Poll::Ready(refusal(refused, rules)),
                 }
-                State::Answering {
-                    event,
-                    reply,
-                    room: Some(mut room),
-                } => {
-                    let polled = Pin::new(&mut room).poll(context);
-                    let room = polled.is_pending().then_some(room);
-                    let is_pending = room.is_some();
-                    self.state = State::Answering { event, reply, room };
-                    if is_pending {
-                        return Poll::Pending;
-                    }
-                }
-                State::Answering {
-                    event,
-                    reply,
-                    room: None,
-                } => {
-                    let room = reply.connection().map(|connection| connection.listen());
-                    match answer(&reply, event) {
-                        Ok(Answered::Done) => return Poll::Ready(Ok(())),
-                        Ok(Answered::Full(event)) => {
-                            self.state = State::Answering { event, reply, room };
-                        }
-                        Err(error) => return Poll::Ready(Err(error)),
-                    }
-                }
-                State::Yielding => return Poll::Ready(Ok(())),
-                State::Done => panic!("a broadcast is polled after it was ready"),
             }
         }
+        match std::mem::replace(&mut self.state, State::Done) {
+            State::Delivering(mut delivery) => {
+                if delivery.poll(shared, context).is_pending() {
+                    self.state = State::Delivering(delivery);
+                    return Poll::Pending;
+                }
+                Poll::Ready(match shared.is_closed() {
+                    true => Err(BroadcastError::Closed),
+                    false => Ok(()),
+                })
+            }
+            State::Answering(answering) => match answering.poll(context)? {
+                Ok(()) => Poll::Ready(Ok(())),
+                Err(answering) => {
+                    self.state = State::Answering(answering);
+                    Poll::Pending
+                }
+            },
+            State::Yielding => Poll::Ready(Ok(())),
+            State::Done => panic!("a broadcast is polled after it was ready"),
+        }
+    }
+}
+
+impl<R: Event> Answering<R> {
+    /// Sends the answer, or comes back to wait for room.
+    fn poll(
+        mut self: Box<Self>,
+        context: &mut Context<'_>,
+    ) -> Result<Result<(), Box<Self>>, BroadcastError<R>> {
+        loop {
+            if let Some(room) = &mut self.room {
+                if Pin::new(room).poll(context).is_pending() {
+                    return Ok(Err(self));
+                }
+            }
+            let room = self
+                .reply
+                .connection()
+                .map(|connection| connection.listen());
+            let Self {
+                response, reply, ..
+            } = *self;
+            match answer(&reply, response)? {
+                Answered::Done => return Ok(Ok(())),
+                Answered::Full(response) => {
+                    self = Box::new(Self {
+                        response,
+                        reply,
+                        room,
+                    });
+                }
+            }
+        }
+    }
+}
+
+/// Says what a broadcast that did not begin comes to.
+fn refusal<E>(refused: Refused<E>, rules: Option<&Rules<'_>>) -> Result<(), BroadcastError<E>> {
+    match refused {
+        Refused::Nobody(_) if rules.is_some_and(|rules| !rules.require_subscriber) => Ok(()),
+        refused => Err(refused.into()),
     }
 }
 

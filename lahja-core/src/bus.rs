@@ -49,7 +49,6 @@ impl<P: Platform + Default> EventBus<P> {
     /// # Errors
     ///
     /// [`BusError`] tells why the directory cannot be made or is not safe.
-    #[expect(clippy::new_ret_no_self, reason = "it is fallible")]
     pub fn new() -> Result<Self, BusError> {
         Self::new_on(P::default())
     }
@@ -226,7 +225,9 @@ impl<P: Platform> Join<P> {
             bus.platform.spawn(Box::pin(dial));
         }
         drop(dialling);
-        let all = async { drop(dialled.recv().await) };
+        let all = async {
+            let _ = dialled.recv().await;
+        };
         or(all, bus.platform.sleep(JOIN_GRACE)).await;
         Ok(endpoint)
     }
@@ -280,10 +281,12 @@ async fn dial<P: Platform>(
     let dialling = async {
         loop {
             match server::attempt(&shared, &connector).await {
-                Ok(_) | Err(ConnectError::AlreadyConnected | ConnectError::Closed) => return,
+                Ok(_) | Err(ConnectError::Closed) => return,
                 Err(_) => {}
             }
-            if !bus.dir.is_live(&name).unwrap_or(false) {
+            // A peer that says it is connected may mean an endpoint that bore our name before and
+            // whose end it has not seen yet.
+            if shared.is_connected_to(&name) || !bus.dir.is_live(&name).unwrap_or(false) {
                 return;
             }
             bus.platform.sleep(backoff.pause()).await;

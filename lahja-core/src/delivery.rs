@@ -18,8 +18,8 @@ use crate::pending::Asked;
 use crate::reply::Reply;
 use crate::routing::{Reach, Target};
 use crate::session::{MAX_HEADER, Push};
-use crate::shared::{Audience, Shared};
-use crate::topic::{Offer, offer, passes};
+use crate::shared::Shared;
+use crate::topic::{Offer, Topic, offer, passes};
 
 type Peer = Target<Arc<Connection>>;
 
@@ -42,7 +42,7 @@ pub(crate) enum Begun<E> {
     /// Everybody has it.
     Done(Turn),
     /// Somebody has no room yet.
-    Waiting(Delivery<E>),
+    Waiting(Box<Delivery<E>>),
 }
 
 /// Why a delivery did not begin. Nobody has the event.
@@ -61,17 +61,7 @@ pub(crate) fn begin<E: Event>(
     request: Option<u64>,
 ) -> Result<Begun<E>, Refused<E>> {
     let audience = shared.audience::<E>();
-    let mut delivery = Delivery {
-        payload: Vec::new(),
-        peers: Vec::new(),
-        event: None,
-        inboxes: Vec::new(),
-        request,
-        gone: None,
-        listeners: Vec::new(),
-    };
-    let mut turn = Turn::GoesOn;
-    let mut reached = false;
+    let mut sent = Sent::default();
     let targets = || {
         audience
             .targets
@@ -79,42 +69,69 @@ pub(crate) fn begin<E: Event>(
             .filter(|t| reach.admits_peer(&t.peer))
     };
     if let Some(max) = targets().map(|target| target.peer.max_frame).min() {
-        let mut payload = SCRATCH.take();
-        payload.clear();
-        if let Err(error) = payload::encode(&event, &mut payload) {
-            SCRATCH.set(payload);
-            return Err(Refused::Unencodable(event, error));
-        }
+        let mut scratch = SCRATCH.take();
+        let payload = match payload::encode_over(&event, &mut scratch) {
+            Ok(len) => &scratch[..len],
+            Err(error) => return Err(Refused::Unencodable(event, error)),
+        };
         let len = payload.len() + MAX_HEADER;
         if len > max {
             return Err(Refused::TooLarge(event, len, max));
         }
         for target in targets() {
-            let (push, more) = push(shared, target, request, &payload);
-            reached |= push != Push::Gone;
-            if more == Turn::IsOver {
-                turn = more;
+            let (push, turn) = push(shared, target, request, payload);
+            sent.reached |= push != Push::Gone;
+            if turn == Turn::IsOver {
+                sent.turn = turn;
             }
             if push == Push::Full {
-                delivery.peers.push(target.clone());
+                sent.waiting.push(target.clone());
             }
         }
-        if !delivery.peers.is_empty() {
-            delivery.payload = payload;
-        } else if payload.capacity() <= MAX_SCRATCH {
-            SCRATCH.set(payload);
+        if !sent.waiting.is_empty() {
+            sent.payload = payload.to_vec();
+        }
+        if scratch.len() <= MAX_SCRATCH {
+            SCRATCH.set(scratch);
         }
     }
-    let reply = || request.map(|id| Reply::to_self::<E>(Arc::downgrade(shared), id));
-    match begin_locally(shared, &audience, event, reach, &mut delivery, reply) {
-        Ok(()) => {}
-        Err(event) if !reached => return Err(Refused::Nobody(event)),
-        Err(_) => {}
+    let mut delivery = match (&audience.topic, reach.admits(&shared.name, &shared.groups)) {
+        (Some(topic), true) => match begin_locally(shared, topic, event, request) {
+            Ok(delivery) => delivery,
+            Err(event) if !sent.reached => return Err(Refused::Nobody(event)),
+            Err(_) => None,
+        },
+        _ if !sent.reached => return Err(Refused::Nobody(event)),
+        _ => None,
+    };
+    if !sent.waiting.is_empty() {
+        let delivery = delivery.get_or_insert_with(|| Box::new(Delivery::new(request)));
+        delivery.payload = sent.payload;
+        delivery.peers = sent.waiting;
     }
-    if delivery.peers.is_empty() && delivery.inboxes.is_empty() {
-        return Ok(Begun::Done(turn));
+    Ok(match delivery {
+        Some(delivery) => Begun::Waiting(delivery),
+        None => Begun::Done(sent.turn),
+    })
+}
+
+/// What became of an event at the peers.
+struct Sent {
+    reached: bool,
+    turn: Turn,
+    payload: Vec<u8>,
+    waiting: Vec<Peer>,
+}
+
+impl Default for Sent {
+    fn default() -> Self {
+        Self {
+            reached: false,
+            turn: Turn::GoesOn,
+            payload: Vec::new(),
+            waiting: Vec::new(),
+        }
     }
-    Ok(Begun::Waiting(delivery))
 }
 
 /// Checks that everybody within `reach` has room, then hands the event over.
@@ -160,7 +177,10 @@ pub(crate) fn begin_now<E: Event>(
             Push::Missed | Push::Gone | Push::TooLarge { .. } => {}
         }
     }
-    let local = wanting(shared, &audience, reach);
+    let local = match &audience.topic {
+        Some(topic) if reach.admits(&shared.name, &shared.groups) => wanting(shared, topic),
+        _ => Vec::new(),
+    };
     let mut places = Vec::new();
     for inbox in &local {
         if passes(inbox, &event) {
@@ -197,57 +217,54 @@ pub(crate) fn begin_now<E: Event>(
     Ok(None)
 }
 
-fn wanting<E: Event>(
-    shared: &Shared,
-    audience: &Audience<E>,
-    reach: &Reach<'_>,
-) -> Vec<Arc<Inbox<E>>> {
-    match &audience.topic {
-        Some(topic) if reach.admits(&shared.name, &shared.groups) => {
-            let inboxes = topic.inboxes();
-            let wanting = inboxes
-                .iter()
-                .filter(|inbox| inbox.config.wants(&shared.name));
-            wanting.cloned().collect()
-        }
-        _ => Vec::new(),
-    }
+/// Returns the subscriptions of this endpoint that want its own events.
+fn wanting<E: Event>(shared: &Shared, topic: &Topic<E>) -> Vec<Arc<Inbox<E>>> {
+    let inboxes = topic.inboxes();
+    let wanting = inboxes
+        .iter()
+        .filter(|inbox| inbox.config.wants(&shared.name));
+    wanting.cloned().collect()
 }
 
 /// Hands the event to this endpoint's own subscriptions, or gives it back if there are none.
 fn begin_locally<E: Event>(
     shared: &Arc<Shared>,
-    audience: &Audience<E>,
+    topic: &Topic<E>,
     event: E,
-    reach: &Reach<'_>,
-    delivery: &mut Delivery<E>,
-    reply: impl FnOnce() -> Option<Arc<Reply>>,
-) -> Result<(), E> {
-    let mut wanting = wanting(shared, audience, reach);
+    request: Option<u64>,
+) -> Result<Option<Box<Delivery<E>>>, E> {
+    let mut wanting = wanting(shared, topic);
     if wanting.is_empty() {
         return Err(event);
     }
-    if let Some(id) = delivery.request {
+    let reply = request.map(|id| {
         shared.pending().add(id, Asked::Local);
-    }
-    let reply = reply();
+        Reply::to_self::<E>(Arc::downgrade(shared), id)
+    });
     wanting.retain(|inbox| passes(inbox, &event));
     let origin = &shared.name;
-    if let [inbox] = &wanting[..] {
-        let mut event = Some(Received::with_reply(event, origin.clone(), reply));
-        if let Offer::Full = offer(inbox, || event.take().expect("an offer is taken once")) {
-            delivery.event = event.map(Received::into_shared);
-            delivery.inboxes = wanting;
+    let rest = match &wanting[..] {
+        [] => None,
+        [inbox] => {
+            let mut event = Some(Received::with_reply(event, origin.clone(), reply));
+            let taken = offer(inbox, || event.take().expect("an offer is taken once"));
+            match taken {
+                Offer::Taken => None,
+                Offer::Full => event.map(Received::into_shared),
+            }
         }
-        return Ok(());
-    }
-    let event = Received::shared(Arc::new(event), origin.clone(), reply);
-    wanting.retain(|inbox| matches!(offer(inbox, || event.share()), Offer::Full));
-    if !wanting.is_empty() {
+        _ => {
+            let event = Received::shared(Arc::new(event), origin.clone(), reply);
+            wanting.retain(|inbox| matches!(offer(inbox, || event.share()), Offer::Full));
+            (!wanting.is_empty()).then_some(event)
+        }
+    };
+    Ok(rest.map(|event| {
+        let mut delivery = Box::new(Delivery::new(request));
         delivery.event = Some(event);
         delivery.inboxes = wanting;
-    }
-    Ok(())
+        delivery
+    }))
 }
 
 fn push(shared: &Shared, target: &Peer, request: Option<u64>, payload: &[u8]) -> (Push, Turn) {
@@ -273,6 +290,18 @@ fn push(shared: &Shared, target: &Peer, request: Option<u64>, payload: &[u8]) ->
 }
 
 impl<E: Event> Delivery<E> {
+    fn new(request: Option<u64>) -> Self {
+        Self {
+            payload: Vec::new(),
+            peers: Vec::new(),
+            event: None,
+            inboxes: Vec::new(),
+            request,
+            gone: None,
+            listeners: Vec::new(),
+        }
+    }
+
     /// Returns the last peer that ended before it had room.
     pub(crate) fn gone(&self) -> Option<EndpointName> {
         self.gone.clone()
@@ -334,5 +363,5 @@ const MAX_SCRATCH: usize = 64 * 1024;
 
 thread_local! {
     // What is being encoded, before any lock is taken: encoding runs the user's code.
-    pub(crate) static SCRATCH: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+    static SCRATCH: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }

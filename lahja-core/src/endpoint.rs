@@ -382,7 +382,7 @@ impl Endpoint {
     }
 
     /// Closes the endpoint: streams end, requests fail, and what was accepted is sent and read by
-    /// the peers, for at most `deadline`.
+    /// the peers, for at most `deadline`. Its place on the bus and its listeners are free then.
     ///
     /// # Cancel safety
     ///
@@ -395,6 +395,7 @@ impl Endpoint {
             for connection in &connections {
                 connection.until_ended().await;
             }
+            shared.until_unserved().await;
         };
         or(drained, shared.runtime.sleep(deadline)).await;
         let mut report = CloseReport::default();

@@ -14,8 +14,9 @@ pub(crate) const PREFIX_LEN: usize = 4;
 /// The most that one read asks for while frames are small.
 const READ_CHUNK: usize = 64 * 1024;
 
-/// A buffer that served a burst gives its memory back beyond this many bytes.
-const KEEP_CAPACITY: usize = 256 * 1024;
+/// A buffer that served a burst gives its memory back beyond this many bytes: some windows, since
+/// fresh memory costs more than the copy into it.
+const KEEP_CAPACITY: usize = 1024 * 1024;
 
 /// Whole frames that wait to be written, of which the front may have been written in part.
 ///
@@ -86,6 +87,7 @@ impl FrameBuffer {
 
     /// Appends a frame whose content `write` appends to the vector. Returns the frame's length,
     /// prefix included.
+    #[inline]
     pub(crate) fn push_with(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> usize {
         let start = self.bytes.len();
         self.bytes.extend_from_slice(&[0; PREFIX_LEN]);

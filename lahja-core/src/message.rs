@@ -215,7 +215,7 @@ impl Message<'_> {
                 payload,
             } => {
                 let flags = if request.is_some() { FLAG_REQUEST } else { 0 };
-                out.extend([kind::EVENT, flags]);
+                out.extend_from_slice(&[kind::EVENT, flags]);
                 put_varint(out, number.into());
                 if let Some(id) = request {
                     put_varint(out, id);
@@ -242,6 +242,16 @@ impl Message<'_> {
             }
             Message::Goodbye => out.push(kind::GOODBYE),
             Message::Unknown => out.push(kind::OPTIONAL),
+        }
+    }
+
+    /// Reads an event that asks for nothing, has no options and a number of one byte: the bulk of
+    /// what arrives. Any other content is `None`, and for [`decode`](Self::decode) to read.
+    #[inline]
+    pub(crate) fn decode_plain_event(content: &[u8]) -> Option<(u32, &[u8])> {
+        match *content {
+            [kind::EVENT, 0, number @ 0..0x80, ref payload @ ..] => Some((number.into(), payload)),
+            _ => None,
         }
     }
 
@@ -409,6 +419,7 @@ fn put_text(out: &mut Vec<u8>, text: &str) {
     out.extend_from_slice(text.as_bytes());
 }
 
+#[inline]
 fn put_varint(out: &mut Vec<u8>, mut number: u64) {
     while number >= 0x80 {
         out.push(number as u8 | 0x80);

@@ -49,6 +49,31 @@ where
     }
 }
 
+/// Encodes `value` over the front of `scratch`, which grows as needed, and returns the encoding's
+/// length. What else `scratch` holds has no meaning.
+///
+/// Room that is there already needs neither measuring nor clearing, so a reused scratch buffer is
+/// the fastest way for small values.
+///
+/// # Errors
+///
+/// As for [`encode`].
+#[inline]
+pub(crate) fn encode_over<T>(value: &T, scratch: &mut Vec<u8>) -> Result<usize, PayloadError>
+where
+    T: Serialize + ?Sized,
+{
+    match postcard::to_slice(value, scratch) {
+        Ok(written) => Ok(written.len()),
+        Err(postcard::Error::SerializeBufferFull) => {
+            scratch.clear();
+            encode(value, scratch)?;
+            Ok(scratch.len())
+        }
+        Err(error) => Err(unencodable(error)),
+    }
+}
+
 /// Decodes a value that takes up all of `bytes` and is nested at most `max_depth` levels deep.
 ///
 /// Every sequence, map, tuple, struct, enum, option and newtype is a level.

@@ -111,7 +111,7 @@ pub struct RequestFuture<'a, Q> {
 struct InFlight<Q> {
     slot: Slot,
     // Set while somebody who is asked has no room for the request.
-    delivery: Option<Delivery<Q>>,
+    delivery: Option<Box<Delivery<Q>>>,
 }
 
 /// A place in the table of requests in flight, freed when dropped.

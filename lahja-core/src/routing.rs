@@ -37,8 +37,11 @@ pub(crate) struct Routing<C> {
     peers: Slab<(Arc<Peer>, C)>,
     routes: Slab<Route<C>>,
     by_name: HashMap<Box<str>, usize>,
-    by_type: HashMap<TypeId, usize, BuildHasherDefault<TypeIdHasher>>,
+    by_type: TypeMap<usize>,
 }
+
+/// A map from types, hashed by nothing but what a `TypeId` already is.
+pub(crate) type TypeMap<T> = HashMap<TypeId, T, BuildHasherDefault<TypeIdHasher>>;
 
 #[derive(Debug)]
 struct Route<C> {
@@ -188,14 +191,34 @@ pub(crate) struct Reach<'a> {
     pub(crate) internal: bool,
 }
 
+/// Everybody.
+pub(crate) static EVERYBODY: Reach<'_> = Reach {
+    to: None,
+    group: None,
+    except: Vec::new(),
+    internal: false,
+};
+
 impl Reach<'_> {
     /// Tells whether the event may reach a peer.
+    #[inline]
     pub(crate) fn admits_peer(&self, peer: &Peer) -> bool {
         !self.internal && self.admits(&peer.name, &peer.groups)
     }
 
+    /// Tells whether no rule but [`internal`](Self::internal) is given.
+    #[inline]
+    fn is_unnarrowed(&self) -> bool {
+        self.to.is_none() && self.group.is_none() && self.except.is_empty()
+    }
+
     /// Tells whether the event may reach an endpoint of this name and these groups.
+    #[inline]
     pub(crate) fn admits(&self, name: &EndpointName, groups: &[EndpointName]) -> bool {
+        self.is_unnarrowed() || self.admits_narrowed(name, groups)
+    }
+
+    fn admits_narrowed(&self, name: &EndpointName, groups: &[EndpointName]) -> bool {
         let name = name.as_str();
         self.to.as_ref().is_none_or(|to| *to == name)
             && self
@@ -207,7 +230,7 @@ impl Reach<'_> {
 
 /// Passes on the hash that a `TypeId` already is.
 #[derive(Debug, Default)]
-struct TypeIdHasher(u64);
+pub(crate) struct TypeIdHasher(u64);
 
 impl Hasher for TypeIdHasher {
     fn finish(&self) -> u64 {

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::io::{self, ErrorKind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 
 use event_listener::Event as Notify;
 use futures_lite::future::{or, yield_now};
@@ -13,7 +13,7 @@ use crate::backoff::Backoff;
 use crate::connection::Connection;
 use crate::error::ConnectError;
 use crate::name::EndpointName;
-use crate::shared::Shared;
+use crate::shared::{Serving, Shared};
 use crate::transport::{Connector, Listener, Transport};
 
 /// Accepts peers for an endpoint. Dropping it stops that; peers that were accepted stay
@@ -26,23 +26,58 @@ pub struct Server {
 
 #[derive(Default)]
 struct Stop {
-    requested: AtomicBool,
+    stage: AtomicU8,
     changed: Notify,
+}
+
+/// How far a server has come.
+#[derive(Debug, Clone, Copy)]
+#[repr(u8)]
+enum Stage {
+    Stopping = 1,
+    Ended = 2,
+}
+
+/// Tells the end of an accept loop, in whatever way it comes.
+struct Ending {
+    stop: Arc<Stop>,
+    _serving: Serving,
+}
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        self.stop.advance(Stage::Ended);
+    }
 }
 
 impl Server {
     /// Starts to accept peers in the background.
     pub(crate) fn start<L: Listener>(shared: &Arc<Shared>, listener: L) -> Self {
         let stop = Arc::new(Stop::default());
-        let stopped = stop.clone();
-        let accepting = accept_all(shared.clone(), listener);
+        let ending = Ending {
+            stop: stop.clone(),
+            _serving: shared.serving(),
+        };
         let closing = shared.clone();
+        let accepting = shared.clone();
         shared.runtime.spawn(Box::pin(async move {
-            let ending = or(closing.until_closed(), stopped.wait());
-            or(ending, accepting).await;
+            let stopped = or(closing.until_closed(), ending.stop.wait(Stage::Stopping));
+            // The listener goes with the future, before the end is told.
+            or(stopped, accept_all(accepting, listener)).await;
+            drop(ending);
         }));
         let detached = false;
         Self { stop, detached }
+    }
+
+    /// Stops accepting and waits until the listener is gone: its address is free then.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future leaves the listener to go soon.
+    pub async fn stop(self) {
+        self.stop.advance(Stage::Stopping);
+        self.stop.wait(Stage::Ended).await;
     }
 
     /// Accepts peers for the life of the endpoint.
@@ -54,8 +89,7 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         if !self.detached {
-            self.stop.requested.store(true, Ordering::Release);
-            self.stop.changed.notify(usize::MAX);
+            self.stop.advance(Stage::Stopping);
         }
     }
 }
@@ -67,10 +101,15 @@ impl fmt::Debug for Server {
 }
 
 impl Stop {
-    async fn wait(&self) {
-        while !self.requested.load(Ordering::Acquire) {
+    fn advance(&self, stage: Stage) {
+        self.stage.fetch_max(stage as u8, Ordering::AcqRel);
+        self.changed.notify(usize::MAX);
+    }
+
+    async fn wait(&self, stage: Stage) {
+        while self.stage.load(Ordering::Acquire) < stage as u8 {
             let changed = self.changed.listen();
-            if !self.requested.load(Ordering::Acquire) {
+            if self.stage.load(Ordering::Acquire) < stage as u8 {
                 changed.await;
             }
         }

@@ -326,7 +326,7 @@ impl Session {
         let room = self.reserve(slot, payload.len());
         if room == Push::Queued {
             self.asked.extend(request);
-            self.push_reserved(slot, request, payload);
+            self.push_unchecked(slot, request, payload);
         }
         room
     }
@@ -360,12 +360,16 @@ impl Session {
     /// Queues an event for which room was reserved.
     pub(crate) fn push_reserved(&mut self, slot: Slot, request: Option<u64>, payload: &[u8]) {
         if self.outlet(slot).is_some() {
-            self.push(&Message::Event {
-                number: slot.number,
-                request,
-                payload,
-            });
+            self.push_unchecked(slot, request, payload);
         }
+    }
+
+    fn push_unchecked(&mut self, slot: Slot, request: Option<u64>, payload: &[u8]) {
+        self.push(&Message::Event {
+            number: slot.number,
+            request,
+            payload,
+        });
     }
 
     /// Says that somebody waits for room, which starts the clock of a stall.
@@ -684,6 +688,7 @@ impl Session {
         (len > max).then_some(Push::TooLarge { len, max })
     }
 
+    #[inline]
     fn push(&mut self, message: &Message<'_>) {
         self.sent.count(message);
         let len = self.out.push_with(|bytes| message.encode(bytes));

@@ -3,7 +3,7 @@
 use std::any::TypeId;
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Instant;
 
@@ -19,7 +19,7 @@ use crate::message::{Hello, OLDEST_VERSION, Refusal, VERSION};
 use crate::name::EndpointName;
 use crate::pending::Pending;
 use crate::rendezvous::Seat;
-use crate::routing::{Peer, Routing, Target};
+use crate::routing::{Peer, Routing, Target, TypeMap};
 use crate::runtime::Runtime;
 use crate::session::{Session, Slot, common_version};
 use crate::sync::lock;
@@ -42,7 +42,9 @@ pub(crate) struct Shared {
     clock_set: Notify,
     connections_changed: Notify,
     subscriptions_changed: Notify,
+    // Notified when the endpoint is closed and when a server has ended.
     closing: Notify,
+    servers: AtomicUsize,
     // What the endpoint occupies until it is closed: its place on a bus.
     seat: Mutex<Option<Seat>>,
 }
@@ -51,7 +53,7 @@ pub(crate) struct Shared {
 #[derive(Default)]
 pub(crate) struct Registry {
     pub(crate) routing: Routing<Arc<Connection>>,
-    topics: HashMap<TypeId, Arc<dyn AnyTopic>>,
+    topics: TypeMap<Arc<dyn AnyTopic>>,
     // Every connection whose reader runs, admitted or not, by its id. The key of its peer in the
     // routing table once it is admitted.
     connections: HashMap<u64, (Arc<Connection>, Option<usize>)>,
@@ -97,6 +99,7 @@ impl Shared {
             connections_changed: Notify::new(),
             subscriptions_changed: Notify::new(),
             closing: Notify::new(),
+            servers: AtomicUsize::new(0),
             seat: Mutex::new(None),
         });
         let sweeping = sweep(shared.clone());
@@ -193,6 +196,13 @@ impl Shared {
             .connections
             .get(&id)
             .map(|(connection, _)| connection.clone())
+    }
+
+    /// Tells whether an endpoint of this name is connected.
+    pub(crate) fn is_connected_to(&self, name: &EndpointName) -> bool {
+        let registry = self.registry();
+        let mut peers = registry.established();
+        peers.any(|(peer, _)| peer.name == *name)
     }
 
     /// Takes a connection that has ended off every table.
@@ -297,9 +307,28 @@ impl Shared {
         }
     }
 
+    /// Notes that a server accepts peers for the endpoint, until the guard is dropped.
+    pub(crate) fn serving(self: &Arc<Self>) -> Serving {
+        self.servers.fetch_add(1, Ordering::AcqRel);
+        Serving(self.clone())
+    }
+
+    /// Waits until no server is left, which the end of the endpoint stops.
+    pub(crate) async fn until_unserved(&self) {
+        while self.servers.load(Ordering::Acquire) > 0 {
+            let closing = self.closing.listen();
+            if self.servers.load(Ordering::Acquire) > 0 {
+                closing.await;
+            }
+        }
+    }
+
     /// Begins to close: streams end after what they hold, requests end, peers get a goodbye
     /// behind what was queued for them. Returns the connections that were there.
     pub(crate) fn begin_close(&self) -> Vec<Arc<Connection>> {
+        // Before anybody can see that the endpoint is closed, and under the lock, so that whoever
+        // closes it at the same time does not come back before its place on the bus is free.
+        drop(lock(&self.seat).take());
         let mut registry = self.registry();
         let was_closed = self.closed.swap(true, Ordering::AcqRel);
         let connections = registry
@@ -310,7 +339,6 @@ impl Shared {
         let topics = std::mem::take(&mut registry.topics);
         drop(registry);
         if !was_closed {
-            drop(lock(&self.seat).take());
             self.closing.notify(usize::MAX);
             self.clock_set.notify(usize::MAX);
             for topic in topics.values() {
@@ -402,6 +430,16 @@ impl Registry {
                 _ => {}
             }
         }
+    }
+}
+
+/// A server that accepts peers for an endpoint.
+pub(crate) struct Serving(Arc<Shared>);
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        self.0.servers.fetch_sub(1, Ordering::AcqRel);
+        self.0.closing.notify(usize::MAX);
     }
 }
 

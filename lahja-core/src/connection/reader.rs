@@ -18,8 +18,9 @@ use crate::sync::lock;
 use crate::topic::{Arrival, Wakes};
 use crate::transport::FrameReader;
 
-/// The reader lets others run after this many chunks that were there without waiting.
-const CHUNKS_PER_TURN: usize = 8;
+/// The reader lets others run after this many frames that were there without waiting. Consumers
+/// that share its thread so return credit while the producer still has some.
+const FRAMES_PER_TURN: u64 = 256;
 
 /// Reads until the connection ends, then takes it off the endpoint.
 pub(super) async fn run<R: FrameReader>(
@@ -88,12 +89,15 @@ struct Inbound<'a> {
 impl Inbound<'_> {
     /// Reads until the handshake is done (`None`) or the connection has come to its end.
     async fn read<R: FrameReader>(&mut self, reader: &mut R) -> Option<End> {
-        let mut chunks = 0;
+        let mut turn_began = self.received.frames;
         loop {
             let established = self.established;
+            let received = self.received.frames;
             let filled = poll_fn(|context| {
                 let poll = reader.poll_fill(context);
-                chunks = if poll.is_pending() { 0 } else { chunks + 1 };
+                if poll.is_pending() {
+                    turn_began = received;
+                }
                 poll
             });
             match filled.await {
@@ -114,8 +118,8 @@ impl Inbound<'_> {
             if self.established != established {
                 return None;
             }
-            if chunks >= CHUNKS_PER_TURN {
-                chunks = 0;
+            if self.received.frames - turn_began >= FRAMES_PER_TURN {
+                turn_began = self.received.frames;
                 yield_now().await;
             }
         }
@@ -147,20 +151,17 @@ impl Inbound<'_> {
     }
 
     fn dispatch(&mut self, content: &[u8]) -> Result<Option<End>, ProtocolError> {
-        let message = Message::decode(content)?;
-        self.received.count(&message);
         // Plain events, the bulk of the traffic, need no lock of the session.
-        if let Message::Event {
-            number,
-            request: None,
-            payload,
-        } = message
-        {
+        if let Some((number, payload)) = Message::decode_plain_event(content) {
             if let Some(Some(inlet)) = self.inlets.get(number as usize) {
+                self.received.frames += 1;
+                self.received.events += 1;
                 receive(inlet, None, payload, self.shared, &mut self.wakes)?;
                 return Ok(None);
             }
         }
+        let message = Message::decode(content)?;
+        self.received.count(&message);
         let happening = lock(&self.connection.outbound).session.handle(message)?;
         self.follow(happening)
     }

@@ -172,3 +172,23 @@ fn a_stranger_and_a_bad_name_are_told_apart() {
         Err(ProtocolError::BadName(_))
     ));
 }
+
+#[test]
+fn the_short_way_to_read_an_event_agrees_with_the_long_one() {
+    for (message, bytes) in golden() {
+        assert_eq!(Message::decode_plain_event(&bytes), None, "{message:?}");
+    }
+    for number in [0, 5, 127, 128] {
+        let mut bytes = Vec::new();
+        let event = Message::Event {
+            number,
+            request: None,
+            payload: b"xy",
+        };
+        event.encode(&mut bytes);
+        assert_eq!(Message::decode(&bytes), Ok(event));
+        let plain = (number < 128).then_some((number, b"xy".as_slice()));
+        assert_eq!(Message::decode_plain_event(&bytes), plain);
+    }
+    assert_eq!(Message::decode_plain_event(&[8, 0]), None);
+}
