@@ -208,6 +208,27 @@ impl<E> Inbox<E> {
         waker
     }
 
+    /// Queues a batch of events where nothing may be lost. Returns whom to wake.
+    pub(crate) fn push_all(&self, events: &mut VecDeque<Item<E>>) -> Option<Waker> {
+        if events.is_empty() {
+            return None;
+        }
+        debug_assert!(self.is_lossless());
+        let mut queue = lock(&self.queue);
+        if queue.closed {
+            drop(queue);
+            events.clear();
+            return None;
+        }
+        queue.events += events.len();
+        if queue.items.is_empty() {
+            std::mem::swap(&mut queue.items, events);
+        } else {
+            queue.items.append(events);
+        }
+        queue.waker.take()
+    }
+
     /// Notes that events were lost before they came here.
     pub(crate) fn lagged(&self, count: u64) {
         if count == 0 {

@@ -1,7 +1,9 @@
 //! The subscriptions that one endpoint has for one type of event.
 
 use std::any::Any;
+use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::Waker;
 use std::time::{Duration, Instant};
@@ -10,7 +12,7 @@ use crate::connection::Inlet;
 use crate::credit::{Room, charge};
 use crate::error::PayloadError;
 use crate::event::{Event, Received};
-use crate::inbox::{Charge, Inbox, RemoteCharge, Rest};
+use crate::inbox::{Charge, Inbox, Item, RemoteCharge, Rest};
 use crate::name::EndpointName;
 use crate::payload;
 use crate::reply::Reply;
@@ -22,6 +24,8 @@ pub(crate) type Wakes = Vec<Waker>;
 /// The subscriptions for events of type `E`.
 pub(crate) struct Topic<E> {
     inboxes: Mutex<Inboxes<E>>,
+    // Counts the changes of the list.
+    version: AtomicU64,
     max_depth: usize,
 }
 
@@ -33,6 +37,28 @@ pub(crate) struct Arrival<'a> {
     pub(crate) inlet: &'a Arc<Inlet>,
     pub(crate) payload: &'a [u8],
     pub(crate) reply: Option<Arc<Reply>>,
+}
+
+/// Where a reader puts the events of one topic of one connection until its batch is done.
+pub(crate) trait AnyStage: Send {
+    /// Decodes an event and queues it wherever it is wanted, at the next
+    /// [`flush`](Self::flush) at the latest.
+    fn receive(&mut self, arrival: Arrival<'_>, wakes: &mut Wakes) -> Result<(), PayloadError>;
+
+    /// Queues what is staged.
+    fn flush(&mut self, wakes: &mut Wakes);
+}
+
+/// The stage for events of type `E`.
+///
+/// The common case, one subscription that loses nothing, is staged: one lock and one wake-up for
+/// a batch. Whatever else there is gets its events at once.
+struct Stage<E: Event> {
+    topic: Arc<Topic<E>>,
+    version: u64,
+    inboxes: Inboxes<E>,
+    // Invariant: empty unless `inboxes` is one lossless inbox, whose they are.
+    staged: VecDeque<Item<E>>,
 }
 
 /// A [`Topic`] whose type is known to itself alone.
@@ -49,8 +75,8 @@ pub(crate) trait AnyTopic: Send + Sync {
     /// Tells whether a subscription wants events of this peer.
     fn wants(&self, peer: &EndpointName) -> bool;
 
-    /// Decodes an event and queues it wherever it is wanted.
-    fn receive(&self, arrival: Arrival<'_>, wakes: &mut Wakes) -> Result<(), PayloadError>;
+    /// Returns what a connection's reader needs to hand events to the subscriptions.
+    fn stage(self: Arc<Self>) -> Box<dyn AnyStage>;
 
     /// Notes that a peer left out events.
     fn lagged(&self, peer: &EndpointName, count: u64);
@@ -68,6 +94,7 @@ impl<E: Event> Topic<E> {
     pub(crate) fn new(max_depth: usize) -> Self {
         Self {
             inboxes: Mutex::new(Arc::new([])),
+            version: AtomicU64::new(0),
             max_depth,
         }
     }
@@ -79,12 +106,14 @@ impl<E: Event> Topic<E> {
     pub(crate) fn add(&self, inbox: Arc<Inbox<E>>) {
         let mut inboxes = lock(&self.inboxes);
         *inboxes = inboxes.iter().cloned().chain([inbox]).collect();
+        self.version.fetch_add(1, Ordering::Release);
     }
 
     pub(crate) fn remove(&self, inbox: &Arc<Inbox<E>>) {
         let mut inboxes = lock(&self.inboxes);
         let others = inboxes.iter().filter(|other| !Arc::ptr_eq(other, inbox));
         *inboxes = others.cloned().collect();
+        self.version.fetch_add(1, Ordering::Release);
     }
 }
 
@@ -119,47 +148,15 @@ impl<E: Event> AnyTopic for Topic<E> {
         self.inboxes().iter().any(|inbox| inbox.config.wants(peer))
     }
 
-    fn receive(&self, arrival: Arrival<'_>, wakes: &mut Wakes) -> Result<(), PayloadError> {
-        let Arrival {
-            inlet,
-            payload,
-            reply,
-        } = arrival;
-        let credit = RemoteCharge {
-            inlet: inlet.clone(),
-            bytes: charge(payload.len()),
+    fn stage(self: Arc<Self>) -> Box<dyn AnyStage> {
+        let mut stage = Stage {
+            version: 0,
+            inboxes: Arc::new([]),
+            staged: VecDeque::new(),
+            topic: self,
         };
-        let inboxes = self.inboxes();
-        let origin = inlet.origin();
-        let mut wanting = inboxes.iter().filter(|inbox| inbox.config.wants(origin));
-        let Some(first) = wanting.next() else {
-            return Ok(());
-        };
-        let event: E = decode(payload, self.max_depth)?;
-        let Some(second) = wanting.next() else {
-            if passes(first, &event) {
-                let charge = match first.is_lossless() {
-                    true => Charge::Remote(credit),
-                    false => Charge::None,
-                };
-                let event = Received::with_reply(event, origin.clone(), reply);
-                wakes.extend(first.push(event, charge));
-            }
-            return Ok(());
-        };
-        let event = Arc::new(event);
-        let credit = Arc::new(credit);
-        for inbox in [first, second].into_iter().chain(wanting) {
-            if passes(inbox, &event) {
-                let charge = match inbox.is_lossless() {
-                    true => Charge::Shared(credit.clone()),
-                    false => Charge::None,
-                };
-                let event = Received::shared(event.clone(), origin.clone(), reply.clone());
-                wakes.extend(inbox.push(event, charge));
-            }
-        }
-        Ok(())
+        stage.refresh();
+        Box::new(stage)
     }
 
     fn lagged(&self, peer: &EndpointName, count: u64) {
@@ -186,6 +183,86 @@ impl<E: Event> AnyTopic for Topic<E> {
 
     fn as_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync> {
         self
+    }
+}
+
+impl<E: Event> Stage<E> {
+    /// Takes the list of subscriptions as it is now.
+    fn refresh(&mut self) {
+        // Read before the list: a change in between is seen the next time.
+        self.version = self.topic.version.load(Ordering::Acquire);
+        self.inboxes = self.topic.inboxes();
+    }
+
+    /// Hands an event to several subscriptions, or to one that may drop it.
+    fn spread(
+        &self,
+        wanting: &[&Arc<Inbox<E>>],
+        event: E,
+        credit: RemoteCharge,
+        reply: Option<Arc<Reply>>,
+        wakes: &mut Wakes,
+    ) {
+        let origin = credit.inlet.origin().clone();
+        let event = Arc::new(event);
+        let credit = Arc::new(credit);
+        for inbox in wanting {
+            if passes(inbox, &event) {
+                let charge = match inbox.is_lossless() {
+                    true => Charge::Shared(credit.clone()),
+                    false => Charge::None,
+                };
+                let event = Received::shared(event.clone(), origin.clone(), reply.clone());
+                wakes.extend(inbox.push(event, charge));
+            }
+        }
+    }
+}
+
+impl<E: Event> AnyStage for Stage<E> {
+    fn receive(&mut self, arrival: Arrival<'_>, wakes: &mut Wakes) -> Result<(), PayloadError> {
+        let Arrival {
+            inlet,
+            payload,
+            reply,
+        } = arrival;
+        if self.version != self.topic.version.load(Ordering::Acquire) {
+            self.flush(wakes);
+            self.refresh();
+        }
+        let credit = RemoteCharge {
+            inlet: inlet.clone(),
+            bytes: charge(payload.len()),
+        };
+        let max_depth = self.topic.max_depth;
+        let origin = inlet.origin();
+        if let [inbox] = &self.inboxes[..] {
+            if inbox.is_lossless() && inbox.config.wants(origin) {
+                let event: E = decode(payload, max_depth)?;
+                if passes(inbox, &event) {
+                    let event = Received::with_reply(event, origin.clone(), reply);
+                    self.staged
+                        .push_back(Item::Event(event, Charge::Remote(credit)));
+                }
+                return Ok(());
+            }
+        }
+        let wanting = self
+            .inboxes
+            .iter()
+            .filter(|inbox| inbox.config.wants(origin));
+        let wanting: Vec<_> = wanting.collect();
+        if !wanting.is_empty() {
+            let event = decode(payload, max_depth)?;
+            self.spread(&wanting, event, credit, reply, wakes);
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self, wakes: &mut Wakes) {
+        if let [inbox] = &self.inboxes[..] {
+            wakes.extend(inbox.push_all(&mut self.staged));
+        }
     }
 }
 

@@ -15,7 +15,7 @@ use crate::reply::Reply;
 use crate::session::{Happening, Session, Traffic};
 use crate::shared::Shared;
 use crate::sync::lock;
-use crate::topic::{Arrival, Wakes};
+use crate::topic::{AnyStage, Arrival, Wakes};
 use crate::transport::FrameReader;
 
 /// The reader lets others run after this many frames that were there without waiting. Consumers
@@ -37,7 +37,8 @@ pub(super) async fn run<R: FrameReader>(
     let mut inbound = Inbound {
         connection: &connection,
         shared: &shared,
-        inlets: Vec::new(),
+        entries: Vec::new(),
+        staged: Vec::new(),
         wakes: Wakes::new(),
         received: Traffic::default(),
         established: false,
@@ -72,13 +73,22 @@ pub(super) async fn run<R: FrameReader>(
     ending.end = end;
 }
 
+/// What one number stands for.
+struct Entry {
+    inlet: Arc<Inlet>,
+    stage: Box<dyn AnyStage>,
+    is_staged: bool,
+}
+
 /// The receiving side of a connection.
 struct Inbound<'a> {
     connection: &'a Arc<Connection>,
     shared: &'a Arc<Shared>,
     // What the numbers in event frames stand for; a copy of the connection's table that needs no
     // lock. It is right because frames and acknowledgements come in order.
-    inlets: Vec<Option<Arc<Inlet>>>,
+    entries: Vec<Option<Entry>>,
+    // The numbers of the entries that have something staged.
+    staged: Vec<u32>,
     wakes: Wakes,
     received: Traffic,
     established: bool,
@@ -145,18 +155,29 @@ impl Inbound<'_> {
     fn finish_batch(&mut self) {
         *lock(&self.connection.received) = self.received;
         self.connection.update(Session::acknowledge);
+        self.flush();
         for waker in self.wakes.drain(..) {
             waker.wake();
+        }
+    }
+
+    /// Queues what is staged at its subscriptions.
+    fn flush(&mut self) {
+        for number in self.staged.drain(..) {
+            if let Some(Some(entry)) = self.entries.get_mut(number as usize) {
+                entry.is_staged = false;
+                entry.stage.flush(&mut self.wakes);
+            }
         }
     }
 
     fn dispatch(&mut self, content: &[u8]) -> Result<Option<End>, ProtocolError> {
         // Plain events, the bulk of the traffic, need no lock of the session.
         if let Some((number, payload)) = Message::decode_plain_event(content) {
-            if let Some(Some(inlet)) = self.inlets.get(number as usize) {
+            if let Some(Some(_)) = self.entries.get(number as usize) {
                 self.received.frames += 1;
                 self.received.events += 1;
-                receive(inlet, None, payload, self.shared, &mut self.wakes)?;
+                self.receive(number, None, payload)?;
                 return Ok(None);
             }
         }
@@ -190,9 +211,10 @@ impl Inbound<'_> {
             Happening::Announced { slot, name, .. } => shared.add_target(connection, name, slot),
             Happening::Withdrawn { slot } => shared.remove_target(connection, slot),
             Happening::Acknowledged { freed } => {
+                self.flush();
                 for &number in &freed {
-                    if let Some(inlet) = self.inlets.get_mut(number as usize) {
-                        *inlet = None;
+                    if let Some(entry) = self.entries.get_mut(number as usize) {
+                        *entry = None;
                     }
                 }
                 connection.free_inlets(&freed);
@@ -206,9 +228,8 @@ impl Inbound<'_> {
                 request,
                 payload,
             } => {
-                if let Some(inlet) = self.open_inlet(number) {
-                    receive(&inlet, request, payload, shared, &mut self.wakes)?;
-                }
+                self.open(number);
+                self.receive(number, request, payload)?;
             }
             Happening::Response {
                 id,
@@ -230,7 +251,9 @@ impl Inbound<'_> {
             // The answerer sees it when it looks; its answer is not sent.
             Happening::Cancelled { .. } => {}
             Happening::Lagged { number, count } => {
-                if let Some(inlet) = self.open_inlet(number) {
+                // Behind what came before it.
+                self.flush();
+                if let Some(inlet) = connection.inlet(number) {
                     inlet.topic.lagged(&inlet.origin, count);
                 }
             }
@@ -240,14 +263,50 @@ impl Inbound<'_> {
     }
 
     /// Finds what a number stands for and keeps it at hand.
-    fn open_inlet(&mut self, number: u32) -> Option<Arc<Inlet>> {
-        let inlet = self.connection.inlet(number)?;
+    fn open(&mut self, number: u32) {
         let index = number as usize;
-        if self.inlets.len() <= index {
-            self.inlets.resize(index + 1, None);
+        if self.entries.len() <= index {
+            self.entries.resize_with(index + 1, || None);
         }
-        self.inlets[index] = Some(inlet.clone());
-        Some(inlet)
+        if self.entries[index].is_none() {
+            self.entries[index] = self.connection.inlet(number).map(|inlet| Entry {
+                stage: inlet.topic.clone().stage(),
+                inlet,
+                is_staged: false,
+            });
+        }
+    }
+
+    /// Hands an event to the subscriptions of its topic.
+    fn receive(
+        &mut self,
+        number: u32,
+        request: Option<u64>,
+        payload: &[u8],
+    ) -> Result<(), ProtocolError> {
+        let Some(Some(entry)) = self.entries.get_mut(number as usize) else {
+            return Ok(());
+        };
+        let inlet = &entry.inlet;
+        inlet.intake.receive(charge(payload.len()))?;
+        let reply = request.map(|id| {
+            let connection = inlet.connection.clone();
+            Reply::to_peer(connection, id, inlet.topic.response())
+        });
+        let arrival = Arrival {
+            inlet,
+            payload,
+            reply: reply.clone(),
+        };
+        if let Err(error) = entry.stage.receive(arrival, &mut self.wakes) {
+            self.shared.counters.count_malformed(&error);
+            reply.inspect(|reply| reply.refuse());
+        }
+        if !entry.is_staged {
+            entry.is_staged = true;
+            self.staged.push(number);
+        }
+        Ok(())
     }
 
     /// Hands a response to the request that waits for it.
@@ -264,31 +323,6 @@ impl Inbound<'_> {
             .complete(id, |asked| asked.is_peer(connection), outcome);
         drop(unused);
     }
-}
-
-/// Hands an event to the subscriptions of its topic.
-fn receive(
-    inlet: &Arc<Inlet>,
-    request: Option<u64>,
-    payload: &[u8],
-    shared: &Shared,
-    wakes: &mut Wakes,
-) -> Result<(), ProtocolError> {
-    inlet.intake.receive(charge(payload.len()))?;
-    let reply = request.map(|id| {
-        let connection = inlet.connection.clone();
-        Reply::to_peer(connection, id, inlet.topic.response())
-    });
-    let arrival = Arrival {
-        inlet,
-        payload,
-        reply: reply.clone(),
-    };
-    if let Err(error) = inlet.topic.receive(arrival, wakes) {
-        shared.counters.count_malformed(&error);
-        reply.inspect(|reply| reply.refuse());
-    }
-    Ok(())
 }
 
 /// Takes a connection off its endpoint, in whatever way its reader ends.

@@ -182,7 +182,6 @@ impl Connection {
             waker.inspect(Waker::wake_by_ref);
             return Turn::GoesOn;
         }
-        outbound.last_direct = Some(now);
         if let Some(writer) = outbound.writer.take() {
             self.write_now(outbound, writer);
         }
@@ -198,7 +197,9 @@ impl Connection {
         drop(outbound);
         let mut context = Context::from_waker(Waker::noop());
         let (written, result) = write(&mut writer, &mut context);
+        let now = Instant::now();
         let mut outbound = lock(&self.outbound);
+        outbound.last_direct = Some(now);
         outbound.written += written;
         let mut waker = None;
         match result {
