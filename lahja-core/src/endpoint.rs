@@ -43,7 +43,7 @@ struct Handle {
 impl Drop for Handle {
     fn drop(&mut self) {
         for connection in self.shared.begin_close() {
-            connection.stop();
+            connection.send_and_stop();
         }
     }
 }

@@ -162,7 +162,6 @@ impl Shared {
             return Err(Refusal::NameTaken);
         }
         let mut registry = self.registry();
-        let registry = &mut *registry;
         if self.is_closed() {
             return Err(Refusal::Closing);
         }
@@ -178,7 +177,7 @@ impl Shared {
         connection.set_peer(peer);
         let entry = (connection.clone(), Some(key));
         registry.connections.insert(connection.id, entry);
-        connection.update(|session| {
+        connection.queue(|session| {
             session.accept(hello);
             for (&id, topic) in &registry.topics {
                 if topic.wants(&hello.name) {
@@ -187,6 +186,8 @@ impl Shared {
             }
             session.ready();
         });
+        drop(registry);
+        connection.send();
         Ok(())
     }
 
@@ -266,8 +267,9 @@ impl Shared {
             .clone();
         let typed: Arc<Topic<E>> = topic.as_any().downcast().expect("topics are by type");
         typed.add(inbox.clone());
-        registry.refresh(id, self.limits.window);
+        let told = registry.refresh(id, self.limits.window);
         drop(registry);
+        told.iter().for_each(|connection| connection.send());
         self.subscriptions_changed.notify(usize::MAX);
     }
 
@@ -275,12 +277,14 @@ impl Shared {
     pub(crate) fn unsubscribe<E: Event>(&self, inbox: &Arc<Inbox<E>>) {
         let registry = self.registry();
         let id = TypeId::of::<E>();
+        let mut told = Vec::new();
         if let Some(topic) = registry.topics.get(&id) {
             let typed: Arc<Topic<E>> = topic.clone().as_any().downcast().expect("by type");
             typed.remove(inbox);
-            registry.refresh(id, self.limits.window);
+            told = registry.refresh(id, self.limits.window);
         }
         drop(registry);
+        told.iter().for_each(|connection| connection.send());
         self.subscriptions_changed.notify(usize::MAX);
     }
 
@@ -409,27 +413,30 @@ impl Registry {
         self.topics.get(&id).is_some_and(|topic| !topic.is_empty())
     }
 
-    /// Announces or withdraws a topic wherever that has changed.
-    fn refresh(&self, id: TypeId, window: u32) {
+    /// Announces or withdraws a topic wherever that has changed. Returns the connections that
+    /// have something to send.
+    fn refresh(&self, id: TypeId, window: u32) -> Vec<Arc<Connection>> {
+        let mut told = Vec::new();
         let Some(topic) = self.topics.get(&id) else {
-            return;
+            return told;
         };
         for (peer, connection) in self.routing.peers() {
             let wanted = topic.wants(&peer.name);
             let announced = lock(&connection.announced).get(&id).copied();
             match announced {
-                None if wanted => connection.update(|session| {
-                    connection.announce(session, id, topic, window);
-                }),
+                None if wanted => {
+                    connection.queue(|session| connection.announce(session, id, topic, window));
+                }
                 Some(number) if !wanted => {
                     lock(&connection.announced).remove(&id);
-                    if let Some(number) = number {
-                        connection.update(|session| session.withdraw(number));
-                    }
+                    let Some(number) = number else { continue };
+                    connection.queue(|session| session.withdraw(number));
                 }
-                _ => {}
+                _ => continue,
             }
+            told.push(connection.clone());
         }
+        told
     }
 }
 

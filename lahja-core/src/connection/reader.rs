@@ -139,11 +139,12 @@ impl Inbound<'_> {
         &mut self,
         reader: &mut R,
     ) -> Result<Option<End>, ProtocolError> {
+        let established = self.established;
         while let Some(content) = reader.next_frame()? {
             if let Some(end) = self.dispatch(content)? {
                 return Ok(Some(end));
             }
-            if self.established {
+            if self.established != established {
                 // The limit for what follows in the same chunk.
                 reader.set_max_frame(self.shared.limits.frame as usize);
             }

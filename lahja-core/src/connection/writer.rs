@@ -116,6 +116,30 @@ impl Connection {
         result
     }
 
+    /// Changes the session under a lock of the caller's. Call [`send`](Self::send) when that is
+    /// released, since a transport is the user's code.
+    pub(crate) fn queue<R>(&self, change: impl FnOnce(&mut Session) -> R) -> R {
+        change(&mut lock(&self.outbound).session)
+    }
+
+    /// Sends what was queued.
+    pub(crate) fn send(&self) {
+        self.update(|_| ());
+    }
+
+    /// Sends what the transport takes without waiting, then stops both loops.
+    pub(crate) fn send_and_stop(&self) {
+        let mut outbound = lock(&self.outbound);
+        match outbound.writer.take() {
+            Some(writer) if writer.frames.is_empty() => self.write_now(outbound, writer),
+            writer => {
+                outbound.writer = writer;
+                drop(outbound);
+            }
+        }
+        self.stop();
+    }
+
     /// Queues an event and sends it when it is time.
     pub(crate) fn push_event(&self, slot: Slot, payload: &[u8]) -> (Push, Turn) {
         let mut outbound = lock(&self.outbound);
