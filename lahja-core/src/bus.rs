@@ -49,7 +49,6 @@ impl<P: Platform + Default> EventBus<P> {
     /// # Errors
     ///
     /// [`BusError`] tells why the directory cannot be made or is not safe.
-    #[expect(clippy::new_ret_no_self, reason = "it is fallible")]
     pub fn new() -> Result<Self, BusError> {
         Self::new_on(P::default())
     }
@@ -226,7 +225,10 @@ impl<P: Platform> Join<P> {
             bus.platform.spawn(Box::pin(dial));
         }
         drop(dialling);
-        let all = async { drop(dialled.recv().await) };
+        let all = async {
+            // Nothing is sent: it ends when every dial has.
+            let _ = dialled.recv().await;
+        };
         or(all, bus.platform.sleep(JOIN_GRACE)).await;
         Ok(endpoint)
     }
