@@ -64,6 +64,7 @@ enum Body<E> {
 }
 
 impl<E> Received<E> {
+    #[cfg(test)]
     pub(crate) fn new(event: E, origin: EndpointName) -> Self {
         Self::with_body(Body::Owned(event), origin, None)
     }
@@ -139,10 +140,6 @@ impl<E> Received<E> {
             }
             Body::Owned(_) => unreachable!("the event was made shareable"),
         }
-    }
-
-    pub(crate) fn reply(&self) -> Option<&Arc<Reply>> {
-        self.reply.as_ref()
     }
 }
 

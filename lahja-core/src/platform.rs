@@ -1,4 +1,4 @@
-//! What an adapter brings beyond a [`Runtime`](crate::Runtime), so that core can run event buses
+//! What an adapter brings beyond a [`Runtime`], so that core can run event buses
 //! of several processes on it.
 
 use std::io;

@@ -213,9 +213,8 @@ impl BusLock {
         };
         let (socket, listener) = place.bind(&address)?;
         let seat = Seat {
-            socket,
-            name: name.clone(),
-            dir: self.dir.clone(),
+            _socket: socket,
+            _dir: self.dir.clone(),
         };
         Ok((seat, listener))
     }
@@ -265,22 +264,18 @@ impl BusLock {
 #[derive(Debug)]
 pub(crate) struct Seat {
     // Declared first: it goes before the directory may.
-    socket: SocketFile,
-    name: EndpointName,
-    dir: BusDir,
+    _socket: SocketFile,
+    _dir: BusDir,
 }
 
+#[cfg(test)]
 impl Seat {
-    pub(crate) fn name(&self) -> &EndpointName {
-        &self.name
+    fn dir(&self) -> &BusDir {
+        &self._dir
     }
 
-    pub(crate) fn dir(&self) -> &BusDir {
-        &self.dir
-    }
-
-    pub(crate) fn socket_path(&self) -> &Path {
-        self.socket.path()
+    fn socket_path(&self) -> &Path {
+        self._socket.path()
     }
 }
 

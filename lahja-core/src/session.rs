@@ -226,6 +226,7 @@ impl Session {
         self.sent
     }
 
+    #[cfg(test)]
     pub(crate) fn is_established(&self) -> bool {
         self.phase == Phase::Established
     }

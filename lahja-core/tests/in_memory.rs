@@ -412,7 +412,7 @@ fn requests_nest_in_both_directions_while_all_queues_are_full() {
         let asking = async {
             settle().await;
             for asker in [&a, &b] {
-                let far = if asker.name() == &"a" { "b" } else { "a" };
+                let far = if *asker.name() == "a" { "b" } else { "a" };
                 assert_eq!(asker.request(Depth(32)).to(far).await.unwrap(), Number(32));
             }
         };

@@ -53,3 +53,8 @@ pub type UnixListener = lahja_core::UnixListener<Smol>;
 
 /// Connects to a Unix socket.
 pub type UnixConnector = lahja_core::UnixConnector<Smol>;
+
+/// Compiles and runs what README.md shows.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

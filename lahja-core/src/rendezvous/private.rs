@@ -239,7 +239,7 @@ mod tests {
         let guest = BusDir::join(bus.path()).unwrap();
         let (seat, _listener) = claim(&bus, "e1").unwrap();
         drop(bus);
-        guest.connect(seat.name()).unwrap();
+        guest.connect(&"e1".parse().unwrap()).unwrap();
         drop(guest);
         assert!(seat.socket_path().exists());
     }

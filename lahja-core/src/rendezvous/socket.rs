@@ -173,7 +173,8 @@ pub(crate) struct SocketFile {
 }
 
 impl SocketFile {
-    pub(crate) fn path(&self) -> &Path {
+    #[cfg(test)]
+    pub(super) fn path(&self) -> &Path {
         &self.path
     }
 

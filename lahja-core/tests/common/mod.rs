@@ -10,7 +10,7 @@ use lahja_core::{BoxFuture, Endpoint, EndpointBuilder, Limits, Runtime, memory_p
 const WATCHDOG: Duration = Duration::from_secs(60);
 
 #[derive(Clone, Default)]
-pub struct TestRuntime(Arc<Executor<'static>>);
+pub(crate) struct TestRuntime(Arc<Executor<'static>>);
 
 impl Runtime for TestRuntime {
     fn spawn(&self, future: BoxFuture) {
@@ -25,7 +25,7 @@ impl Runtime for TestRuntime {
 }
 
 /// Runs a test on one thread; panics if it hangs.
-pub fn run<F: Future<Output = ()>>(test: impl FnOnce(TestRuntime) -> F) {
+pub(crate) fn run<F: Future<Output = ()>>(test: impl FnOnce(TestRuntime) -> F) {
     let runtime = TestRuntime::default();
     let executor = runtime.0.clone();
     let hung = async {
@@ -37,7 +37,7 @@ pub fn run<F: Future<Output = ()>>(test: impl FnOnce(TestRuntime) -> F) {
 }
 
 /// Creates endpoints of these names, each connected to each.
-pub async fn mesh<const N: usize>(runtime: &TestRuntime, names: [&str; N]) -> [Endpoint; N] {
+pub(crate) async fn mesh<const N: usize>(runtime: &TestRuntime, names: [&str; N]) -> [Endpoint; N] {
     let endpoints = names.map(|name| build(runtime, name, |builder| builder));
     for (at, near) in endpoints.iter().enumerate() {
         for far in &endpoints[at + 1..] {
@@ -47,7 +47,7 @@ pub async fn mesh<const N: usize>(runtime: &TestRuntime, names: [&str; N]) -> [E
     endpoints
 }
 
-pub fn build(
+pub(crate) fn build(
     runtime: &TestRuntime,
     name: &str,
     with: impl FnOnce(EndpointBuilder) -> EndpointBuilder,
@@ -56,12 +56,12 @@ pub fn build(
 }
 
 #[allow(dead_code)]
-pub fn with_limits(runtime: &TestRuntime, name: &str, limits: Limits) -> Endpoint {
+pub(crate) fn with_limits(runtime: &TestRuntime, name: &str, limits: Limits) -> Endpoint {
     build(runtime, name, |builder| builder.limits(limits))
 }
 
 /// Connects two endpoints in memory.
-pub async fn join(near: &Endpoint, far: &Endpoint) {
+pub(crate) async fn join(near: &Endpoint, far: &Endpoint) {
     let (one, other) = memory_pair();
     let (near, far) = futures_lite::future::zip(near.attach(one), far.attach(other)).await;
     near.unwrap();
