@@ -33,11 +33,14 @@ pub enum Overflow {
 #[error("{0} events were lost")]
 pub struct Lagged(pub u64);
 
+/// A predicate of the user's.
+pub(crate) type Filter<E> = Box<dyn Fn(&E) -> bool + Send + Sync>;
+
 /// What one subscription asked for.
 pub(crate) struct Config<E> {
     /// The endpoints whose events are wanted; none means all.
     pub(crate) origins: Vec<EndpointName>,
-    pub(crate) filter: Option<Box<dyn Fn(&E) -> bool + Send + Sync>>,
+    pub(crate) filter: Option<Filter<E>>,
     pub(crate) capacity: usize,
     pub(crate) overflow: Overflow,
 }
@@ -77,11 +80,11 @@ pub(crate) enum Charge {
     /// Nothing: the queue drops events when it is full.
     None,
     /// Credit of a peer.
-    Remote(RemoteCharge),
+    Remote(#[expect(dead_code, reason = "held for its drop")] RemoteCharge),
     /// Credit of a peer that several queues hold; the slowest gives it back.
     Shared(#[expect(dead_code, reason = "held for its drop")] Arc<RemoteCharge>),
     /// A place that an event of the endpoint itself takes.
-    Local(LocalCharge),
+    Local(#[expect(dead_code, reason = "held for its drop")] LocalCharge),
 }
 
 /// The credit that one event used.
@@ -349,7 +352,9 @@ mod tests {
     fn push(inbox: &Inbox<u32>, numbers: impl IntoIterator<Item = u32>) {
         for number in numbers {
             let origin = EndpointName::new("e").unwrap();
-            let charge = inbox.reserve().ok().expect("the queue has room");
+            let Ok(charge) = inbox.reserve() else {
+                panic!("the queue has no room");
+            };
             inbox.push(Received::new(number, origin), charge);
         }
     }

@@ -342,7 +342,7 @@ fn a_scratch_buffer_serves_values_of_any_length() {
     let mut scratch = Vec::new();
     for len in [3, 0, 500, 20, 499] {
         let value = vec![7_u8; len];
-        let written = crate::payload::encode_over(&value, &mut scratch).unwrap();
+        let written = encode_over(&value, &mut scratch).unwrap();
         assert_eq!(scratch[..written], postcard::to_stdvec(&value).unwrap());
     }
 }
