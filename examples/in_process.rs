@@ -55,7 +55,9 @@ fn main() -> Result {
 
 fn worker(name: &str) -> Result<Endpoint> {
     let group = EndpointName::new("workers")?;
-    Ok(Endpoint::builder(name)?.group(group).build(Smol::default()))
+    Ok(Endpoint::builder(name)?
+        .group(group)?
+        .build(Smol::default()))
 }
 
 async fn connect(one: &Endpoint, other: &Endpoint) -> Result {

@@ -178,14 +178,14 @@ impl<P: Platform> EventBus<P> {
 pub struct Join<P> {
     bus: EventBus<P>,
     name: String,
-    groups: Vec<EndpointName>,
+    groups: Vec<String>,
     limits: Limits,
 }
 
 impl<P: Platform> Join<P> {
     /// Makes the endpoint a member of a group. May be given up to 32 times.
-    pub fn group(mut self, group: impl Into<EndpointName>) -> Self {
-        self.groups.push(group.into());
+    pub fn group(mut self, group: impl AsRef<str>) -> Self {
+        self.groups.push(group.as_ref().to_owned());
         self
     }
 
@@ -199,7 +199,7 @@ impl<P: Platform> Join<P> {
         let Self { bus, limits, .. } = self;
         let mut builder = Endpoint::builder(&self.name)?.limits(limits.clone());
         for group in self.groups {
-            builder = builder.group(group);
+            builder = builder.group(group)?;
         }
         let name = EndpointName::new(&self.name)?;
         let (listener, seat, others) = {

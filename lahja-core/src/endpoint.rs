@@ -60,16 +60,16 @@ pub struct EndpointBuilder {
 impl EndpointBuilder {
     /// Makes the endpoint a member of a group. May be given up to 32 times.
     ///
-    /// # Panics
+    /// # Errors
     ///
-    /// Panics if the endpoint is already a member of 32 groups.
-    pub fn group(mut self, group: impl Into<EndpointName>) -> Self {
-        assert!(
-            self.groups.len() < MAX_GROUPS,
-            "an endpoint is in {MAX_GROUPS} groups at most"
-        );
-        self.groups.push(group.into());
-        self
+    /// [`NameError`] if `group` cannot name a group, which obeys the rules for endpoints, or if
+    /// the endpoint is already a member of 32.
+    pub fn group(mut self, group: impl AsRef<str>) -> Result<Self, NameError> {
+        if self.groups.len() >= MAX_GROUPS {
+            return Err(NameError::TooManyGroups { max: MAX_GROUPS });
+        }
+        self.groups.push(EndpointName::new(group)?);
+        Ok(self)
     }
 
     /// Sets the bounds that the endpoint keeps.

@@ -47,6 +47,12 @@ pub enum NameError {
         /// The name as it was given.
         name: String,
     },
+    /// The endpoint is a member of as many groups as it may be.
+    #[error("an endpoint is a member of {max} groups at most")]
+    TooManyGroups {
+        /// How many groups are allowed.
+        max: usize,
+    },
 }
 
 /// An event was not broadcast.

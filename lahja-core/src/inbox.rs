@@ -39,7 +39,7 @@ pub(crate) type Filter<E> = Box<dyn Fn(&E) -> bool + Send + Sync>;
 /// What one subscription asked for.
 pub(crate) struct Config<E> {
     /// The endpoints whose events are wanted; none means all.
-    pub(crate) origins: Vec<EndpointName>,
+    pub(crate) origins: Vec<Box<str>>,
     pub(crate) filter: Option<Filter<E>>,
     pub(crate) capacity: usize,
     pub(crate) overflow: Overflow,
@@ -47,7 +47,11 @@ pub(crate) struct Config<E> {
 
 impl<E> Config<E> {
     pub(crate) fn wants(&self, origin: &EndpointName) -> bool {
-        self.origins.is_empty() || self.origins.contains(origin)
+        self.origins.is_empty()
+            || self
+                .origins
+                .iter()
+                .any(|wanted| **wanted == *origin.as_str())
     }
 }
 

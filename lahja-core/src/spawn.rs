@@ -30,7 +30,7 @@ const EXIT_GRACE: Duration = Duration::from_secs(1);
 pub struct Spawn<P: Platform> {
     bus: EventBus<P>,
     name: String,
-    groups: Vec<EndpointName>,
+    groups: Vec<String>,
     command: P::Command,
     timeout: Duration,
 }
@@ -47,8 +47,8 @@ impl<P: Platform> Spawn<P> {
     }
 
     /// Makes the child's endpoint a member of a group. May be given up to 32 times.
-    pub fn group(mut self, group: impl Into<EndpointName>) -> Self {
-        self.groups.push(group.into());
+    pub fn group(mut self, group: impl AsRef<str>) -> Self {
+        self.groups.push(group.as_ref().to_owned());
         self
     }
 
@@ -60,6 +60,11 @@ impl<P: Platform> Spawn<P> {
 
     async fn spawn(self) -> Result<Child<P>, SpawnError> {
         let name = EndpointName::new(&self.name)?;
+        let groups = self
+            .groups
+            .iter()
+            .map(EndpointName::new)
+            .collect::<Result<_, _>>()?;
         let platform = self.bus.platform().clone();
         let (link, stdin) = Link::pair(&platform).map_err(SpawnError::Link)?;
         let process = platform
@@ -74,7 +79,7 @@ impl<P: Platform> Spawn<P> {
         let invite = Invite {
             name: child.name.clone(),
             dir: self.bus.path().to_owned(),
-            groups: self.groups,
+            groups,
         };
         match child.hand_over(&invite, self.timeout).await {
             Ok(()) => Ok(child),

@@ -15,7 +15,6 @@ use crate::error::{ReadyError, StreamEnded};
 use crate::event::{Event, Received, Request};
 use crate::handler::{self, AnswerOutput, HandlerOutput};
 use crate::inbox::{Charge, Config, Inbox, Item, Lagged, Overflow, Rest};
-use crate::name::EndpointName;
 use crate::shared::Shared;
 use crate::sync::lock;
 
@@ -43,8 +42,8 @@ impl<'a, E: Event> SubscribeConfig<'a, E> {
     /// Takes events of this endpoint alone; given several times, of these.
     ///
     /// Other endpoints do not learn of the subscription, so what it does not want is never sent.
-    pub fn from(mut self, origin: impl Into<EndpointName>) -> Self {
-        self.config.origins.push(origin.into());
+    pub fn from(mut self, origin: impl AsRef<str>) -> Self {
+        self.config.origins.push(origin.as_ref().into());
         self
     }
 
