@@ -10,7 +10,7 @@
 
 use std::error::Error;
 
-use lahja_smol::{Endpoint, EndpointName, Event, Received, Scope, Smol, memory_pair};
+use lahja_smol::{Endpoint, Event, Received, Scope, Smol, memory_pair};
 use serde::{Deserialize, Serialize};
 use smol::channel::bounded;
 use smol::future::try_zip;
