@@ -54,9 +54,8 @@ fn main() -> Result {
 }
 
 fn worker(name: &str) -> Result<Endpoint> {
-    let group = EndpointName::new("workers")?;
     Ok(Endpoint::builder(name)?
-        .group(group)?
+        .group("workers")?
         .build(Smol::default()))
 }
 

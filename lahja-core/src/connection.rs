@@ -33,7 +33,7 @@ pub(crate) struct Connection {
     inlets: Mutex<Vec<Option<Arc<Inlet>>>>,
     /// The numbers under which our topics are announced, `None` for those that the peer has no
     /// place for. Used under the lock of the endpoint's registry only.
-    pub(crate) announced: Mutex<HashMap<TypeId, Option<u32>>>,
+    pub(crate) announced: Mutex<HashMap<TypeId, Option<Slot>>>,
     received: Mutex<Traffic>,
     phase: Mutex<Phase>,
     stop: AtomicBool,
@@ -53,7 +53,7 @@ enum Phase {
 
 /// What we receive of one topic from one peer.
 pub(crate) struct Inlet {
-    number: u32,
+    slot: Slot,
     topic: Arc<dyn AnyTopic>,
     intake: Intake,
     origin: EndpointName,
@@ -68,9 +68,9 @@ impl Inlet {
     /// Returns credit for what was consumed, when there is enough of it.
     pub(crate) fn release(&self, bytes: u64) {
         if let Some(credit) = self.intake.release(bytes) {
-            let number = self.number;
+            let slot = self.slot;
             self.connection
-                .update(|session| session.push_credit(number, credit));
+                .update(|session| session.push_credit(slot, credit));
         }
     }
 }
@@ -114,6 +114,11 @@ impl Connection {
             }
             progress.await;
         }
+    }
+
+    /// Tells whether the peer has said hello and was not refused.
+    pub(crate) fn is_admitted(&self) -> bool {
+        self.peer.get().is_some()
     }
 
     pub(crate) fn is_established(&self) -> bool {
@@ -209,16 +214,16 @@ impl Connection {
         topic: &Arc<dyn AnyTopic>,
         window: u32,
     ) {
-        let number = session.announce(topic.name(), 0);
-        lock(&self.announced).insert(id, number);
-        let Some(number) = number else { return };
+        let slot = session.announce(topic.name(), 0);
+        lock(&self.announced).insert(id, slot);
+        let Some(slot) = slot else { return };
         let mut inlets = lock(&self.inlets);
-        let index = number as usize;
+        let index = slot.number as usize;
         if inlets.len() <= index {
             inlets.resize(index + 1, None);
         }
         inlets[index] = Some(Arc::new(Inlet {
-            number,
+            slot,
             topic: topic.clone(),
             intake: Intake::new(window),
             origin: self.peer().name.clone(),
@@ -230,12 +235,14 @@ impl Connection {
         lock(&self.inlets).get(number as usize).cloned().flatten()
     }
 
-    fn free_inlets(&self, numbers: &[u32]) {
+    /// Lets go of topics whose numbers are free, and may be in use again.
+    fn free_inlets(&self, slots: &[Slot]) {
         let mut inlets = lock(&self.inlets);
-        let freed: Vec<_> = numbers
-            .iter()
-            .map(|&number| inlets[number as usize].take())
-            .collect();
+        let freed = slots.iter().filter_map(|slot| {
+            let inlet = inlets.get_mut(slot.number as usize)?;
+            inlet.take_if(|inlet| inlet.slot == *slot)
+        });
+        let freed: Vec<_> = freed.collect();
         drop(inlets);
         drop(freed);
     }

@@ -61,16 +61,18 @@ impl Outlet {
             self.missed += 1;
             return Room::Stalled;
         }
-        if self.outstanding >= self.window {
+        if self.is_full() {
             return Room::Full;
         }
         self.outstanding += bytes;
+        self.blocked_since = None;
         Room::Yes
     }
 
     /// Undoes a [`take`](Self::take) that found room, for an event that was not sent after all.
     pub(crate) fn untake(&mut self, bytes: u64) {
-        self.outstanding -= bytes;
+        // A peer may have returned credit for what it was never sent.
+        self.outstanding = self.outstanding.saturating_sub(bytes);
     }
 
     /// Says that somebody waits for room.
@@ -94,11 +96,15 @@ impl Outlet {
 
     /// Ends a stall if there is room again. Returns how many events the peer missed.
     pub(crate) fn resume(&mut self) -> u64 {
-        if self.outstanding >= self.window {
+        if self.is_full() {
             return 0;
         }
         self.stalled = false;
         std::mem::take(&mut self.missed)
+    }
+
+    pub(crate) fn is_full(&self) -> bool {
+        self.outstanding >= self.window
     }
 
     pub(crate) fn is_stalled(&self) -> bool {
@@ -252,6 +258,15 @@ mod tests {
             outlet.sweep(start + SECOND, SECOND),
             Sweep::At(start + 2 * SECOND)
         );
+    }
+
+    #[test]
+    fn room_that_is_found_ends_the_wait() {
+        let start = Instant::now();
+        let mut outlet = Outlet::new(100);
+        outlet.wait(start);
+        assert_eq!(outlet.take(1), Room::Yes);
+        assert_eq!(outlet.sweep(start + SECOND, SECOND), Sweep::Idle);
     }
 
     #[test]

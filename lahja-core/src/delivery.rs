@@ -3,12 +3,13 @@
 use std::cell::Cell;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
 use event_listener::EventListener;
 
 use crate::connection::{Connection, Turn};
+use crate::credit::Room;
 use crate::error::PayloadError;
 use crate::event::{Event, Received};
 use crate::inbox::Inbox;
@@ -148,73 +149,87 @@ pub(crate) fn begin_now<E: Event>(
             .filter(|t| reach.admits_peer(&t.peer))
     };
     let mut payload = Vec::new();
-    if let Err(error) = payload::encode(&event, &mut payload) {
-        return Err(Refused::Unencodable(event, error));
+    if let Some(max) = targets().map(|target| target.peer.max_frame).min() {
+        if let Err(error) = payload::encode(&event, &mut payload) {
+            return Err(Refused::Unencodable(event, error));
+        }
+        let len = payload.len() + MAX_HEADER;
+        if len > max {
+            return Err(Refused::TooLarge(event, len, max));
+        }
     }
-    let len = payload.len() + MAX_HEADER;
-    if let Some(max) = targets()
-        .map(|t| t.peer.max_frame)
-        .min()
-        .filter(|&max| len > max)
-    {
-        return Err(Refused::TooLarge(event, len, max));
-    }
-    let mut reserved = Vec::new();
+    let mut reserved = Reserved {
+        targets: Vec::new(),
+        payload,
+    };
+    let mut reached = false;
     for target in targets() {
-        let push = target
-            .connection
-            .update(|s| s.reserve(target.slot, payload.len()));
-        match push {
-            Push::Queued => reserved.push(target),
-            Push::Full => {
-                for target in reserved {
-                    target
-                        .connection
-                        .update(|s| s.unreserve(target.slot, payload.len()));
-                }
-                return Ok(Some(event));
-            }
-            Push::Missed | Push::Gone | Push::TooLarge { .. } => {}
+        match reserved.reserve(target) {
+            Push::Full => return Ok(Some(event)),
+            push => reached |= push != Push::Gone,
         }
     }
     let local = match &audience.topic {
         Some(topic) if reach.admits(&shared.name, &shared.groups) => wanting(shared, topic),
         _ => Vec::new(),
     };
+    if !reached && local.is_empty() {
+        return Err(Refused::Nobody(event));
+    }
     let mut places = Vec::new();
     for inbox in &local {
         if passes(inbox, &event) {
             match inbox.reserve() {
                 Ok(charge) => places.push((inbox, charge)),
-                Err(_) if inbox.is_closed() => {}
-                Err(crate::credit::Room::Stalled) => {}
-                Err(_) => {
-                    for target in reserved {
-                        target
-                            .connection
-                            .update(|s| s.unreserve(target.slot, payload.len()));
-                    }
-                    return Ok(Some(event));
-                }
+                Err(Room::Full) if !inbox.is_closed() => return Ok(Some(event)),
+                Err(_) => {}
             }
         }
     }
-    if targets().next().is_none() && local.is_empty() {
-        return Err(Refused::Nobody(event));
-    }
-    for target in reserved {
-        target
-            .connection
-            .update(|s| s.push_reserved(target.slot, None, &payload));
-    }
+    reserved.send();
     let event = Arc::new(event);
     for (inbox, charge) in places {
         let event = Received::shared(event.clone(), shared.name.clone(), None);
-        inbox
-            .push(event, charge)
-            .inspect(std::task::Waker::wake_by_ref);
+        inbox.push(event, charge).inspect(Waker::wake_by_ref);
     }
     Ok(None)
+}
+
+/// Room at peers that is given back unless the event is sent.
+struct Reserved<'a> {
+    targets: Vec<&'a Peer>,
+    payload: Vec<u8>,
+}
+
+impl<'a> Reserved<'a> {
+    fn reserve(&mut self, target: &'a Peer) -> Push {
+        let len = self.payload.len();
+        let push = target
+            .connection
+            .update(|session| session.reserve(target.slot, len));
+        if push == Push::Queued {
+            self.targets.push(target);
+        }
+        push
+    }
+
+    fn send(mut self) {
+        for target in std::mem::take(&mut self.targets) {
+            let connection = &target.connection;
+            connection.update(|s| s.push_reserved(target.slot, None, &self.payload));
+        }
+    }
+}
+
+impl Drop for Reserved<'_> {
+    fn drop(&mut self) {
+        let len = self.payload.len();
+        for target in &self.targets {
+            target
+                .connection
+                .update(|session| session.unreserve(target.slot, len));
+        }
+    }
 }
 
 /// Returns the subscriptions of this endpoint that want its own events.

@@ -316,7 +316,7 @@ impl Endpoint {
         let mut registry = shared.registry();
         let id = TypeId::of::<E>();
         let targets = registry.routing.targets(id, E::NAME);
-        let locally = registry.is_subscribed(id);
+        let locally = registry.wants(id, &shared.name);
         let wants = |name: &str| targets.iter().any(|target| target.peer.name == name);
         match scope {
             Scope::Any => locally || !targets.is_empty(),

@@ -15,7 +15,8 @@ pub type BoxFuture = Pin<Box<dyn Future<Output = ()> + Send>>;
 ///
 /// A spawned future runs to its end though nobody holds a handle to it. Dropping the runtime may
 /// drop it unfinished: its connections then end as if the process had died. Futures of this crate
-/// do not block, and yield after a bounded amount of work.
+/// do not block, and yield after a bounded amount of work. Waking one must not run it on the spot:
+/// wakers are called under locks of this crate.
 ///
 /// # Examples
 ///

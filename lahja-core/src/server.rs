@@ -125,7 +125,8 @@ async fn accept_all<L: Listener>(shared: Arc<Shared>, mut listener: L) {
         match listener.accept().await {
             Ok(transport) => {
                 backoff.reset();
-                handshakes.retain(|peer| !peer.is_established() && !peer.has_ended());
+                // A peer that was admitted may take the connection for established already.
+                handshakes.retain(|peer| !peer.is_admitted() && !peer.has_ended());
                 if handshakes.len() >= shared.limits.handshakes.max(1) {
                     handshakes.pop_front().inspect(|oldest| oldest.stop());
                 }
@@ -155,11 +156,7 @@ pub(crate) async fn attach<T: Transport>(
 ) -> Result<EndpointName, ConnectError> {
     let connection = Connection::start(shared, transport);
     let attempt = Attempt(&connection);
-    let established = attempt.0.established().await;
-    if established.is_ok() {
-        std::mem::forget(attempt);
-    }
-    established
+    attempt.0.established().await
 }
 
 /// A handshake that is given up when dropped.
@@ -167,7 +164,7 @@ struct Attempt<'a>(&'a Connection);
 
 impl Drop for Attempt<'_> {
     fn drop(&mut self) {
-        if !self.0.has_ended() {
+        if !self.0.is_established() && !self.0.has_ended() {
             self.0.stop();
         }
     }

@@ -81,9 +81,10 @@ enum Phase {
 /// A topic that we announced.
 #[derive(Debug, Clone, Copy)]
 enum Announced {
-    Live,
-    /// Withdrawn; the number is free once the peer has acknowledged this epoch.
-    Withdrawn(u64),
+    /// Since this epoch.
+    Live(u64),
+    /// The number is free once the peer has acknowledged the second epoch.
+    Withdrawn(u64, u64),
 }
 
 /// One topic of one peer, in one of its lives: numbers are used again, epochs are not.
@@ -112,9 +113,9 @@ pub(crate) enum Happening<'a> {
     Withdrawn {
         slot: Slot,
     },
-    /// The peer has seen our announcements up to some epoch. These numbers are free again.
+    /// The peer has seen our announcements up to some epoch. The numbers of these are free again.
     Acknowledged {
-        freed: Vec<u32>,
+        freed: Vec<Slot>,
     },
     /// There may be room again.
     Credit,
@@ -265,30 +266,32 @@ impl Session {
         self.push(&Message::Ready);
     }
 
-    /// Announces a topic. Returns the number that its events will carry, or `None` if the peer
-    /// takes no more topics.
-    pub(crate) fn announce(&mut self, name: &str, fingerprint: u64) -> Option<u32> {
+    /// Announces a topic. Returns the slot with the number that its events will carry, or `None`
+    /// if the peer takes no more topics.
+    pub(crate) fn announce(&mut self, name: &str, fingerprint: u64) -> Option<Slot> {
         if self.announced.len() >= self.limits.topics as usize {
             return None;
         }
-        let number = self.announced.insert(Announced::Live);
-        let number = u32::try_from(number).expect("numbers are below the limit, a u32");
         self.epoch += 1;
+        let epoch = self.epoch;
+        let number = self.announced.insert(Announced::Live(epoch));
+        let number = u32::try_from(number).expect("numbers are below the limit, a u32");
         self.push(&Message::Announce {
-            epoch: self.epoch,
+            epoch,
             number,
             window: self.limits.window,
             fingerprint,
             name,
         });
-        Some(number)
+        Some(Slot { number, epoch })
     }
 
-    /// Withdraws a topic that was announced under `number`.
-    pub(crate) fn withdraw(&mut self, number: u32) {
+    /// Withdraws a topic that was announced.
+    pub(crate) fn withdraw(&mut self, slot: Slot) {
         self.epoch += 1;
-        self.announced[number as usize] = Announced::Withdrawn(self.epoch);
         let epoch = self.epoch;
+        let number = slot.number;
+        self.announced[number as usize] = Announced::Withdrawn(slot.epoch, epoch);
         self.push(&Message::Withdraw { epoch, number });
     }
 
@@ -318,11 +321,16 @@ impl Session {
 
     /// Queues an event, or a request with its id, for a topic of the peer.
     pub(crate) fn push_event(&mut self, slot: Slot, request: Option<u64>, payload: &[u8]) -> Push {
-        if request.is_some() && self.asked.len() >= self.limits.requests as usize {
-            return match self.outlet(slot) {
-                Some(_) => Push::Full,
-                None => Push::Gone,
-            };
+        if request.is_some() {
+            let too_many = self.asked.len() >= self.limits.requests as usize;
+            match self.outlet(slot) {
+                // A request is not counted as missed: it waits until its time is up.
+                Some(outlet) if too_many || (outlet.is_stalled() && outlet.is_full()) => {
+                    return Push::Full;
+                }
+                Some(_) => {}
+                None => return Push::Gone,
+            }
         }
         let room = self.reserve(slot, payload.len());
         if room == Push::Queued {
@@ -344,6 +352,13 @@ impl Session {
         if backlogged && !outlet.is_stalled() {
             return Push::Full;
         }
+        if outlet.is_stalled() && !backlogged {
+            let missed = outlet.resume();
+            self.push_lagged(slot.number, missed);
+        }
+        let Some(outlet) = self.outlet(slot) else {
+            return Push::Gone;
+        };
         match outlet.take(charge(payload_len)) {
             Room::Yes => Push::Queued,
             Room::Full => Push::Full,
@@ -375,8 +390,11 @@ impl Session {
 
     /// Says that somebody waits for room, which starts the clock of a stall.
     pub(crate) fn wait_for_room(&mut self, slot: Slot, now: Instant) {
+        let backlogged = self.is_backlogged();
         if let Some(outlet) = self.outlet(slot) {
-            outlet.wait(now);
+            if backlogged || outlet.is_full() {
+                outlet.wait(now);
+            }
         }
     }
 
@@ -395,7 +413,12 @@ impl Session {
     pub(crate) fn sweep(&mut self, now: Instant, limit: Duration) -> (Option<Instant>, bool) {
         let mut next = None;
         let mut stalled = false;
+        let backlogged = self.is_backlogged();
         for (_, outlet) in self.outlets.iter_mut().flatten() {
+            if !backlogged && !outlet.is_full() {
+                // Whoever waited has given up, and there is room by now.
+                continue;
+            }
             match outlet.sweep(now, limit) {
                 Sweep::Idle => {}
                 Sweep::At(at) => next = Some(next.map_or(at, |next: Instant| next.min(at))),
@@ -406,10 +429,14 @@ impl Session {
     }
 
     /// Returns credit for what was consumed of a topic that we announced.
-    pub(crate) fn push_credit(&mut self, number: u32, bytes: u64) {
-        let live = self.announced.get(number as usize);
-        if let (Some(Announced::Live), false) = (live, self.has_ended()) {
-            self.push(&Message::Credit { number, bytes });
+    pub(crate) fn push_credit(&mut self, slot: Slot, bytes: u64) {
+        let number = slot.number;
+        match self.announced.get(number as usize) {
+            Some(Announced::Live(epoch)) if *epoch == slot.epoch && !self.has_ended() => {
+                self.push(&Message::Credit { number, bytes });
+            }
+            // What was consumed late belongs to a topic that has been withdrawn.
+            _ => {}
         }
     }
 
@@ -625,8 +652,11 @@ impl Session {
         self.acknowledged_by_peer = epoch;
         let mut freed = Vec::new();
         self.announced.retain(|number, announced| match announced {
-            Announced::Withdrawn(withdrawn) if *withdrawn <= epoch => {
-                freed.push(number as u32);
+            Announced::Withdrawn(announced, withdrawn) if *withdrawn <= epoch => {
+                freed.push(Slot {
+                    number: number as u32,
+                    epoch: *announced,
+                });
                 false
             }
             _ => true,

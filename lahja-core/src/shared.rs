@@ -288,6 +288,26 @@ impl Shared {
         self.subscriptions_changed.notify(usize::MAX);
     }
 
+    /// Announces the topics for which a peer had no place, now that it may have.
+    pub(crate) fn announce_refused(&self, connection: &Arc<Connection>) {
+        let registry = self.registry();
+        let refused = lock(&connection.announced);
+        let refused: Vec<_> = refused
+            .iter()
+            .filter(|(_, slot)| slot.is_none())
+            .map(|(id, _)| *id)
+            .collect();
+        for id in refused {
+            if let Some(topic) = registry.topics.get(&id) {
+                connection.queue(|session| {
+                    connection.announce(session, id, topic, self.limits.window);
+                });
+            }
+        }
+        drop(registry);
+        connection.send();
+    }
+
     pub(crate) fn connections_changed(&self) {
         self.connections_changed.notify(usize::MAX);
         self.subscriptions_changed.notify(usize::MAX);
@@ -408,9 +428,11 @@ impl Registry {
         self.connections.get(&connection.id)?.1
     }
 
-    /// Returns the topic of a type that has been subscribed to.
-    pub(crate) fn is_subscribed(&self, id: TypeId) -> bool {
-        self.topics.get(&id).is_some_and(|topic| !topic.is_empty())
+    /// Tells whether a subscription of this endpoint wants events of a type from an endpoint.
+    pub(crate) fn wants(&self, id: TypeId, origin: &EndpointName) -> bool {
+        self.topics
+            .get(&id)
+            .is_some_and(|topic| topic.wants(origin))
     }
 
     /// Announces or withdraws a topic wherever that has changed. Returns the connections that
@@ -427,10 +449,10 @@ impl Registry {
                 None if wanted => {
                     connection.queue(|session| connection.announce(session, id, topic, window));
                 }
-                Some(number) if !wanted => {
+                Some(slot) if !wanted => {
                     lock(&connection.announced).remove(&id);
-                    let Some(number) = number else { continue };
-                    connection.queue(|session| session.withdraw(number));
+                    let Some(slot) = slot else { continue };
+                    connection.queue(|session| session.withdraw(slot));
                 }
                 _ => continue,
             }

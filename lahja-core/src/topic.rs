@@ -69,9 +69,6 @@ pub(crate) trait AnyTopic: Send + Sync {
     /// Returns the wire name of the answer, if the events are requests.
     fn response(&self) -> Option<&'static str>;
 
-    /// Tells whether there is no subscription.
-    fn is_empty(&self) -> bool;
-
     /// Tells whether a subscription wants events of this peer.
     fn wants(&self, peer: &EndpointName) -> bool;
 
@@ -138,10 +135,6 @@ impl<E: Event> AnyTopic for Topic<E> {
 
     fn response(&self) -> Option<&'static str> {
         E::RESPONSE
-    }
-
-    fn is_empty(&self) -> bool {
-        lock(&self.inboxes).is_empty()
     }
 
     fn wants(&self, peer: &EndpointName) -> bool {

@@ -213,12 +213,15 @@ impl Inbound<'_> {
             Happening::Withdrawn { slot } => shared.remove_target(connection, slot),
             Happening::Acknowledged { freed } => {
                 self.flush();
-                for &number in &freed {
-                    if let Some(entry) = self.entries.get_mut(number as usize) {
+                for slot in &freed {
+                    if let Some(entry) = self.entries.get_mut(slot.number as usize) {
                         *entry = None;
                     }
                 }
                 connection.free_inlets(&freed);
+                if !freed.is_empty() {
+                    shared.announce_refused(connection);
+                }
                 connection.progress.notify(usize::MAX);
             }
             Happening::Credit => {

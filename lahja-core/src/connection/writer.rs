@@ -225,6 +225,11 @@ impl Connection {
         let mut outbound = lock(&self.outbound);
         outbound.last_direct = Some(now);
         outbound.written += written;
+        if let Some(undelivered) = &mut outbound.undelivered {
+            // The writer loop has ended in the meantime.
+            *undelivered += count_users(&writer.frames);
+            return;
+        }
         let mut waker = None;
         match result {
             Poll::Ready(Ok(())) => {

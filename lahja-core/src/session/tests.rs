@@ -67,11 +67,10 @@ impl Pair {
 
     /// Announces a topic from `b` to `a` and returns its slot as `a` knows it.
     fn announce(&mut self) -> Slot {
-        let number = self.sessions[1].announce("topic", 0).unwrap();
-        let epoch = self.sessions[1].epoch();
+        let slot = self.sessions[1].announce("topic", 0).unwrap();
         self.run();
-        assert!(self.sessions[1].is_acknowledged(epoch));
-        Slot { number, epoch }
+        assert!(self.sessions[1].is_acknowledged(slot.epoch));
+        slot
     }
 }
 
@@ -117,8 +116,8 @@ fn conversation(piece: usize) -> [Vec<String>; 2] {
     assert_eq!(b.push_response(7, 1, b"response"), Push::Queued);
     b.push_failure(8, FailureReason::Unanswered);
     a.cancel(9);
-    b.push_credit(slot.number, charge(5));
-    b.withdraw(slot.number);
+    b.push_credit(slot, charge(5));
+    b.withdraw(slot);
     pair.run();
     pair.sessions[0].say_goodbye();
     pair.run();
@@ -143,7 +142,7 @@ fn an_event_is_queued_while_there_is_credit_and_again_when_it_returns() {
     assert_eq!(a.push_event(slot, None, &[0; 200]), Push::Queued);
     assert_eq!(a.push_event(slot, None, b"x"), Push::Full);
     pair.run();
-    pair.sessions[1].push_credit(slot.number, charge(200));
+    pair.sessions[1].push_credit(slot, charge(200));
     pair.run();
     assert_eq!(pair.sessions[0].push_event(slot, None, b"x"), Push::Queued);
 }
@@ -153,13 +152,8 @@ fn credit_of_one_topic_does_not_block_another_nor_a_response() {
     let mut pair = Pair::established(usize::MAX, &small());
     let first = pair.announce();
     let second = pair.announce();
-    let request = pair.sessions[0].announce("request", 0).unwrap();
+    let question = pair.sessions[0].announce("request", 0).unwrap();
     pair.run();
-    let epoch = pair.sessions[0].epoch();
-    let question = Slot {
-        number: request,
-        epoch,
-    };
     assert_eq!(
         pair.sessions[1].push_event(question, Some(1), b"?"),
         Push::Queued
@@ -215,7 +209,7 @@ fn a_peer_stalled_by_the_backlog_alone_resumes_when_it_has_gone() {
 fn a_withdrawn_topic_takes_no_event_even_when_its_number_lives_again() {
     let mut pair = Pair::established(usize::MAX, &small());
     let old = pair.announce();
-    pair.sessions[1].withdraw(old.number);
+    pair.sessions[1].withdraw(old);
     pair.run();
     assert_eq!(pair.sessions[0].push_event(old, None, b"x"), Push::Gone);
     let new = pair.announce();
@@ -229,11 +223,12 @@ fn a_number_is_not_used_again_before_the_withdrawal_is_acknowledged() {
     let mut pair = Pair::established(usize::MAX, &small());
     let slot = pair.announce();
     let b = &mut pair.sessions[1];
-    b.withdraw(slot.number);
-    assert_ne!(b.announce("other", 0), Some(slot.number));
+    b.withdraw(slot);
+    assert_ne!(b.announce("other", 0).unwrap().number, slot.number);
     assert_eq!(b.announce("third", 0), None);
     pair.run();
-    assert_eq!(pair.sessions[1].announce("third", 0), Some(slot.number));
+    let third = pair.sessions[1].announce("third", 0).unwrap();
+    assert_eq!(third.number, slot.number);
 }
 
 #[test]
@@ -381,4 +376,53 @@ fn versions_meet_at_the_newest_that_both_speak() {
     assert_eq!(common_version(&speaks(1, 9)), Some(1));
     assert_eq!(common_version(&speaks(2, 9)), None);
     assert_eq!(common_version(&speaks(0, 0)), None);
+}
+
+#[test]
+fn credit_that_comes_late_is_not_given_to_the_topic_that_has_the_number_now() {
+    let mut pair = Pair::established(usize::MAX, &small());
+    let old = pair.announce();
+    assert_eq!(pair.sessions[0].push_event(old, None, b"x"), Push::Queued);
+    pair.run();
+    pair.sessions[1].withdraw(old);
+    pair.run();
+    let new = pair.announce();
+    assert_eq!(new.number, old.number);
+    pair.sessions[1].push_credit(old, charge(1));
+    pair.run();
+    assert_eq!(pair.sessions[0].push_event(new, None, b"x"), Push::Queued);
+}
+
+#[test]
+fn who_gave_up_waiting_leaves_no_stall_behind() {
+    let limits = small();
+    let start = Instant::now();
+    let mut pair = Pair::established(usize::MAX, &limits);
+    let slot = pair.announce();
+    let a = &mut pair.sessions[0];
+    a.wait_for_room(slot, start);
+    assert_eq!(a.push_event(slot, None, &[0; 200]), Push::Queued);
+    a.wait_for_room(slot, start);
+    pair.run();
+    pair.sessions[1].push_credit(slot, charge(200));
+    pair.run();
+    let a = &mut pair.sessions[0];
+    let later = start + limits.stalled_after;
+    assert_eq!(a.sweep(later, limits.stalled_after), (None, false));
+    assert_eq!(a.push_event(slot, None, b"x"), Push::Queued);
+}
+
+#[test]
+fn a_request_to_a_stalled_peer_waits_and_is_not_missed() {
+    let limits = small();
+    let start = Instant::now();
+    let mut pair = Pair::established(usize::MAX, &limits);
+    let slot = pair.announce();
+    let a = &mut pair.sessions[0];
+    a.push_event(slot, None, &[0; 200]);
+    a.wait_for_room(slot, start);
+    let later = start + limits.stalled_after;
+    assert_eq!(a.sweep(later, limits.stalled_after), (None, true));
+    assert_eq!(a.push_event(slot, None, b"x"), Push::Missed);
+    assert_eq!(a.push_event(slot, Some(1), b"?"), Push::Full);
 }

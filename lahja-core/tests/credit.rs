@@ -1,0 +1,84 @@
+mod common;
+use common::{join, run, with_limits};
+use futures_lite::future::{or, poll_once, yield_now};
+use lahja_core::{Event, Limits, Received};
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Event)]
+struct Number(u64);
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Event)]
+struct Other(u64);
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Event)]
+struct Big(String);
+
+async fn settle() {
+    for _ in 0..200 {
+        yield_now().await;
+    }
+}
+
+#[test]
+fn idle_after_a_wait_is_no_stall() {
+    run(|runtime| async move {
+        let mut limits = Limits::default();
+        limits.stalled_after = Duration::from_millis(50);
+        limits.window = 1_010;
+        let a = with_limits(&runtime, "a", limits.clone());
+        let b = with_limits(&runtime, "b", limits);
+        join(&a, &b).await;
+        let mut stream = b.stream::<Number>();
+        stream.ready().await.unwrap();
+        let mut sent = 0;
+        let waiting = loop {
+            let mut broadcast = Box::pin(a.broadcast(Number(sent)).into_future());
+            sent += 1;
+            if poll_once(&mut broadcast).await.is_none() {
+                break broadcast;
+            }
+        };
+        for n in 0..sent - 1 {
+            assert_eq!(stream.next().await.unwrap().unwrap().0, n);
+        }
+        settle().await;
+        waiting.await.unwrap();
+        assert_eq!(stream.next().await.unwrap().unwrap().0, sent - 1);
+        async_io::Timer::after(Duration::from_millis(300)).await;
+        a.broadcast(Number(sent)).await.unwrap();
+        let got = or(async { Some(stream.next().await) }, async {
+            async_io::Timer::after(Duration::from_secs(2)).await;
+            None
+        })
+        .await;
+        assert!(matches!(got, Some(Some(Ok(_)))), "{got:?}");
+    });
+}
+
+#[test]
+fn a_handler_that_outlives_its_subscription_costs_no_connection() {
+    run(|runtime| async move {
+        let limits = Limits::default();
+        let a = with_limits(&runtime, "a", limits.clone());
+        let b = with_limits(&runtime, "b", limits);
+        join(&a, &b).await;
+        let (tx, rx) = async_channel::bounded::<()>(1);
+        let sub = b.subscribe(move |_: Received<Big>| {
+            let rx = rx.clone();
+            async move {
+                let _ = rx.recv().await;
+            }
+        });
+        sub.ready().await.unwrap();
+        a.broadcast(Big("x".repeat(100_000))).await.unwrap();
+        settle().await;
+        sub.unsubscribe();
+        settle().await;
+        let mut other = b.stream::<Other>();
+        other.ready().await.unwrap();
+        tx.send(()).await.unwrap();
+        settle().await;
+        assert!(b.is_connected_to("a"), "the connection is gone");
+        a.broadcast(Other(1)).await.unwrap();
+        assert_eq!(other.next().await.unwrap().unwrap().0, 1);
+    });
+}
