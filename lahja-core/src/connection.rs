@@ -116,6 +116,11 @@ impl Connection {
         }
     }
 
+    /// Tells whether the peer has said hello and was not refused.
+    pub(crate) fn is_admitted(&self) -> bool {
+        self.peer.get().is_some()
+    }
+
     pub(crate) fn is_established(&self) -> bool {
         matches!(*lock(&self.phase), Phase::Established)
     }

@@ -86,7 +86,8 @@ async fn accept_all<L: Listener>(shared: Arc<Shared>, mut listener: L) {
         match listener.accept().await {
             Ok(transport) => {
                 backoff.reset();
-                handshakes.retain(|peer| !peer.is_established() && !peer.has_ended());
+                // A peer that was admitted may take the connection for established already.
+                handshakes.retain(|peer| !peer.is_admitted() && !peer.has_ended());
                 if handshakes.len() >= shared.limits.handshakes.max(1) {
                     handshakes.pop_front().inspect(|oldest| oldest.stop());
                 }
