@@ -11,6 +11,8 @@ use lahja_smol::{
 use serde::{Deserialize, Serialize};
 use smol::lock::Mutex;
 
+use crate::process::{Process, until};
+
 /// An event that tests broadcast.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Event)]
 pub struct Number(pub u64);
@@ -48,8 +50,8 @@ pub enum Order {
     Answer(Manner),
     /// Puts a question to an endpoint and returns the answer.
     Ask(u64, String),
-    /// Returns the events that were sent to and received from an endpoint.
-    Traffic(String),
+    /// Returns how many events it has received from an endpoint, when they are so many or more.
+    Received(String, u64),
     /// Returns the endpoints that it is connected to.
     Connections,
     /// Returns the groups of its endpoint.
@@ -107,13 +109,6 @@ pub enum Report {
     Names(Vec<String>),
     /// A text.
     Text(String),
-    /// How many events were sent and received.
-    Traffic {
-        /// To the peer.
-        sent: u64,
-        /// From the peer.
-        received: u64,
-    },
 }
 
 /// Makes a private bus, and the endpoint `parent` on it.
@@ -268,7 +263,7 @@ impl Puppet {
                 for number in 0..count {
                     endpoint.broadcast(Number(number)).await?;
                 }
-                crate::process::Process::open(std::process::id()).kill();
+                Process::open(std::process::id()).kill();
             }
             Order::Answer(manner) => {
                 let answering = answer(endpoint, manner);
@@ -279,12 +274,11 @@ impl Puppet {
                 let answer = endpoint.request(Question(number)).to(&of);
                 return Ok(Report::Number(answer.without_timeout().await?.0));
             }
-            Order::Traffic(peer) => {
-                let traffic = endpoint.traffic(&peer).ok_or("it is not connected")?;
-                return Ok(Report::Traffic {
-                    sent: traffic.sent.events,
-                    received: traffic.received.events,
-                });
+            Order::Received(peer, count) => {
+                let received = || endpoint.traffic(&peer).map(|t| t.received.events);
+                // What was received is counted a moment later.
+                until(|| received().is_none_or(|received| received >= count)).await;
+                return Ok(Report::Number(received().ok_or("it is not connected")?));
             }
             Order::Connections => return Ok(names(&endpoint.connections())),
             Order::Groups => return Ok(names(endpoint.groups())),
