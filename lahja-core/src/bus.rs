@@ -280,7 +280,9 @@ async fn dial<P: Platform>(
     let dialling = async {
         loop {
             match server::attempt(&shared, &connector).await {
-                Ok(_) | Err(ConnectError::AlreadyConnected | ConnectError::Closed) => return,
+                Ok(_) | Err(ConnectError::Closed) => return,
+                Err(ConnectError::AlreadyConnected) if shared.has_peer(&name) => return,
+                // Among others: the peer has not seen the end of this endpoint's former life yet.
                 Err(_) => {}
             }
             if !bus.dir.is_live(&name).unwrap_or(false) {

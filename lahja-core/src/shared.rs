@@ -195,6 +195,13 @@ impl Shared {
             .map(|(connection, _)| connection.clone())
     }
 
+    /// Tells whether an endpoint of this name was admitted and has not gone.
+    pub(crate) fn has_peer(&self, name: &EndpointName) -> bool {
+        let registry = self.registry();
+        let mut peers = registry.routing.peers();
+        peers.any(|(peer, _)| peer.name == *name)
+    }
+
     /// Takes a connection that has ended off every table.
     pub(crate) fn remove_connection(&self, connection: &Connection, written: u64) {
         let mut registry = self.registry();
