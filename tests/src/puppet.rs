@@ -52,6 +52,8 @@ pub enum Order {
     Ask(u64, String),
     /// Returns how many events it has received from an endpoint, when they are so many or more.
     Received(String, u64),
+    /// Waits until it is connected to an endpoint.
+    Meet(String),
     /// Returns the endpoints that it is connected to.
     Connections,
     /// Returns the groups of its endpoint.
@@ -151,6 +153,17 @@ pub async fn have_done(endpoint: &Endpoint, puppet: &str, what: Order) {
     );
 }
 
+/// Waits until no endpoint of this name is connected.
+pub async fn until_gone(endpoint: &Endpoint, name: &str) {
+    loop {
+        let changed = endpoint.connections_changed();
+        if !endpoint.is_connected_to(name) {
+            return;
+        }
+        changed.await;
+    }
+}
+
 /// Writes an error and its causes in one line.
 pub fn describe(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
@@ -220,12 +233,7 @@ impl Puppet {
                 return Ok(Report::Numbers(taken));
             }
             Order::TakeUntilGone(peer) => {
-                while endpoint.is_connected_to(&peer) {
-                    let changed = endpoint.connections_changed();
-                    if endpoint.is_connected_to(&peer) {
-                        changed.await;
-                    }
-                }
+                until_gone(endpoint, &peer).await;
                 let mut taken = Vec::new();
                 let mut numbers = self.numbers.lock().await;
                 let numbers = numbers.as_mut().ok_or("it does not listen")?;
@@ -280,6 +288,7 @@ impl Puppet {
                 until(|| received().is_none_or(|received| received >= count)).await;
                 return Ok(Report::Number(received().ok_or("it is not connected")?));
             }
+            Order::Meet(name) => endpoint.wait_until_connected_to(&name).await,
             Order::Connections => return Ok(names(&endpoint.connections())),
             Order::Groups => return Ok(names(endpoint.groups())),
             Order::Stdin => {

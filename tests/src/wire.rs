@@ -165,3 +165,10 @@ pub fn response(id: u64, response_type: u64, payload: &[u8]) -> Vec<u8> {
     content.extend_from_slice(payload);
     content
 }
+
+/// Returns the type that a response of a topic has: FNV-1a (64 bit) of the topic's name.
+pub fn topic_hash(name: &str) -> u64 {
+    name.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    })
+}

@@ -7,7 +7,7 @@ use std::time::Duration;
 use lahja_contract::counted::Counted;
 use lahja_contract::process::{Process, children, descriptors, shell, threads, until};
 use lahja_contract::puppet::{
-    Manner, Number, Order, Question, Reach, Report, describe, have_done, order, start,
+    Manner, Number, Order, Question, Reach, Report, describe, have_done, order, start, until_gone,
 };
 use lahja_contract::scratch::{Scratch, entries};
 use lahja_contract::{cases, child};
@@ -321,12 +321,7 @@ async fn descriptors_tasks_and_children_are_back_at_the_baseline_after_50_cycles
         let child = bus.spawn("c", child!("puppet")).await.unwrap();
         parent.wait_until_connected_to("c").await;
         assert!(child.shutdown(GRACE).await.unwrap().success());
-        while parent.is_connected_to("c") {
-            let changed = parent.connections_changed();
-            if parent.is_connected_to("c") {
-                changed.await;
-            }
-        }
+        until_gone(&parent, "c").await;
     };
     let resting_tasks = platform.tasks();
     // The runtime opens descriptors of its own with the first child.

@@ -86,13 +86,6 @@ async fn piped(smol: Smol) {
     let endpoint = Endpoint::new("piped", smol.clone()).unwrap();
     endpoint.attach(lahja_smol::stdio().unwrap()).await.unwrap();
     println!("this goes to the standard error");
-    let gone = async {
-        while endpoint.is_connected_to("parent") {
-            let changed = endpoint.connections_changed();
-            if endpoint.is_connected_to("parent") {
-                changed.await;
-            }
-        }
-    };
+    let gone = puppet::until_gone(&endpoint, "parent");
     smol::future::or(puppet::obey(smol, endpoint.clone()), gone).await;
 }
