@@ -4,6 +4,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::process::ExitStatus;
 use std::sync::Once;
+use std::task::{Context, Waker};
 
 use lahja_core::{ChildProcess, Runtime};
 use smol::process::{Child, Command, driver};
@@ -33,9 +34,14 @@ impl ChildProcess for SmolChild {
 pub(crate) fn spawn(smol: &Smol, mut command: Command, stdin: OwnedFd) -> io::Result<SmolChild> {
     static DRIVER: Once = Once::new();
     DRIVER.call_once(|| {
-        smol.spawn(Box::pin(async {
+        let mut driving = Box::pin(async {
             driver().await;
-        }));
+        });
+        // A driver counts once it was polled; a child that is started before that starts a thread.
+        let _ = driving
+            .as_mut()
+            .poll(&mut Context::from_waker(Waker::noop()));
+        smol.spawn(driving);
     });
     command.stdin(stdin).spawn().map(SmolChild)
 }

@@ -1,12 +1,10 @@
 //! Endpoints of one process, joined in memory: the public face from end to end.
 
-mod common;
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use common::{build, join, mesh, run, with_limits};
+use crate::common::{build, join, mesh, run, with_limits};
 use futures_lite::future::{poll_once, yield_now, zip};
 use lahja_core::{
     BroadcastError, ConnectError, Event, Lagged, Limits, Overflow, Received, RequestError, Scope,

@@ -1,5 +1,6 @@
-mod common;
-use common::{join, run, with_limits};
+//! What flow control must not do when topics come and go and producers give up.
+
+use crate::common::{join, run, with_limits};
 use futures_lite::future::{or, poll_once, yield_now};
 use lahja_core::{Event, Limits, Received};
 use serde::{Deserialize, Serialize};

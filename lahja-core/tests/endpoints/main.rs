@@ -1,0 +1,6 @@
+//! Endpoints of one process from end to end, over transports in memory.
+
+mod common;
+mod credit;
+mod in_memory;
+mod simulated;
