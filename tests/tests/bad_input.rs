@@ -102,22 +102,21 @@ async fn a_name_that_is_taken_here_or_elsewhere_is_free_after_a_kill(smol: Smol)
         assert!(matches!(error, JoinError::NameTaken { name: taken } if taken == name));
     };
     taken("parent").await;
-    for _ in 0..3 {
-        let mut member = child!("member", bus.path(), "m").spawn().unwrap();
-        parent.wait_until_connected_to("m").await;
-        taken("m").await;
+    for name in ["m1", "m2", "m3"] {
+        let mut member = child!("member", bus.path(), name);
+        let mut member = member.kill_on_drop(true).spawn().unwrap();
+        parent.wait_until_connected_to(name).await;
+        taken(name).await;
         // And seen from there.
         let join = Order::Join(bus.path().into(), "parent".into());
         assert_eq!(
-            order(&parent, "m", join).await,
+            order(&parent, name, join).await,
             Report::Failed(r#"endpoint name "parent" is taken"#.into())
         );
         member.kill().unwrap();
         member.status().await.unwrap();
-        let heir = bus.endpoint("m").await.unwrap();
-        taken("m").await;
-        drop(heir);
-        until_gone(&parent, "m").await;
+        let _heir = bus.endpoint(name).await.unwrap();
+        taken(name).await;
     }
     still_serves(&bus, &parent).await;
 }

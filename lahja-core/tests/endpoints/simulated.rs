@@ -279,8 +279,8 @@ fn of_a_conversation_that_is_cut_at_any_byte_a_prefix_arrives() {
         for piece in [usize::MAX, 7] {
             let fair = Weather { piece, ..FAIR };
             let whole = converse(&runtime, fair).await.passed;
-            for lane in 0..2 {
-                for bytes in 0..whole[lane] {
+            for (lane, whole) in whole.into_iter().enumerate() {
+                for bytes in 0..whole {
                     let mut weather = fair;
                     weather.life[lane] = bytes;
                     converse(&runtime, weather).await.assert_begun(weather);
