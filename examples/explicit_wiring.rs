@@ -90,11 +90,7 @@ async fn serve(path: &Path) -> Result {
     let arrivals = async {
         while let Some(event) = arrivals.next().await {
             let event = event?;
-            println!(
-                "{} arrived, its process is {}",
-                event.origin(),
-                event.process
-            );
+            println!("{} arrived, its process is {}", event.origin(), event.process);
         }
         Ok(())
     };

@@ -41,11 +41,7 @@ fn main() -> Result {
         let ben = worker("ben")?;
         connect(&office, &anna).await?;
         connect(&office, &ben).await?;
-        println!(
-            "{} is connected to {:?}",
-            office.name(),
-            office.connections()
-        );
+        println!("{} is connected to {:?}", office.name(), office.connections());
 
         handlers(&office, &anna).await?;
         streams_and_reach(&office, &anna, &ben).await?;
@@ -54,9 +50,7 @@ fn main() -> Result {
 }
 
 fn worker(name: &str) -> Result<Endpoint> {
-    Ok(Endpoint::builder(name)?
-        .group("workers")?
-        .build(Smol::default()))
+    Ok(Endpoint::builder(name)?.group("workers")?.build(Smol::default()))
 }
 
 async fn connect(one: &Endpoint, other: &Endpoint) -> Result {
@@ -104,11 +98,9 @@ async fn streams_and_reach(office: &Endpoint, anna: &Endpoint, ben: &Endpoint) -
     office.broadcast(others).except("ben").await?;
     office.broadcast(notice("to myself")).internal().await?;
 
-    for (endpoint, events, count) in [
-        (office, &mut at_office, 3),
-        (anna, &mut at_anna, 4),
-        (ben, &mut at_ben, 2),
-    ] {
+    for (endpoint, events, count) in
+        [(office, &mut at_office, 3), (anna, &mut at_anna, 4), (ben, &mut at_ben, 2)]
+    {
         for _ in 0..count {
             let event = events.next().await.ok_or("the endpoint was closed")??;
             let origin = event.origin();

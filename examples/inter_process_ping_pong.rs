@@ -48,14 +48,8 @@ struct Pace {
 fn main() -> Result {
     let args = Args::parse()?;
     let pace = match args.rounds {
-        Some(rounds) => Pace {
-            tick: Duration::from_millis(50),
-            rounds,
-        },
-        None => Pace {
-            tick: Duration::from_secs(1),
-            rounds: u32::MAX,
-        },
+        Some(rounds) => Pace { tick: Duration::from_millis(50), rounds },
+        None => Pace { tick: Duration::from_secs(1), rounds: u32::MAX },
     };
     smol::block_on(async {
         match args.role.as_deref() {

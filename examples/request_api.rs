@@ -63,9 +63,7 @@ async fn proc1() -> Result {
     let endpoint = EventBus::connect().await?;
 
     // What the handler returns is the answer.
-    let yay = || DeliverSomething {
-        payload: "Yay".into(),
-    };
+    let yay = || DeliverSomething { payload: "Yay".into() };
     let _answers = endpoint.answer(move |_: Received<GetSomething>| yay());
 
     // An event that is broadcast to whoever asked is the answer too.
@@ -73,10 +71,7 @@ async fn proc1() -> Result {
     let _requests = endpoint.subscribe(move |request: Received<GetSomethingElse>| {
         let endpoint = answering.clone();
         async move {
-            let answer = endpoint
-                .broadcast(yay())
-                .with(request.broadcast_config())
-                .await;
+            let answer = endpoint.broadcast(yay()).with(request.broadcast_config()).await;
             if let Err(error) = answer {
                 eprintln!("{} got no answer: {error}", request.origin());
             }

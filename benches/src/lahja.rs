@@ -105,9 +105,7 @@ pub(crate) fn child(setup: Setup) -> Result<()> {
                     endpoint.broadcast(Pong::from(ping?.into_inner())).await?;
                 }
             }
-            _ => endpoint
-                .answer(|ping: Received<Ping>| Pong::from(ping.into_inner()))
-                .detach(),
+            _ => endpoint.answer(|ping: Received<Ping>| Pong::from(ping.into_inner())).detach(),
         }
         endpoint.closed().await;
         Ok(())

@@ -34,38 +34,18 @@ fn main() -> Result<()> {
         _ => {}
     }
     let scale = if has("--quick") { 100 } else { 1 };
-    let repeats = match arguments
-        .iter()
-        .position(|argument| argument == "--repeats")
-    {
-        Some(at) => arguments
-            .get(at + 1)
-            .ok_or("--repeats needs a number")?
-            .parse()?,
+    let repeats = match arguments.iter().position(|argument| argument == "--repeats") {
+        Some(at) => arguments.get(at + 1).ok_or("--repeats needs a number")?.parse()?,
         None => 5,
     };
     let works = [
         ("one way", Work::OneWay(3_000_000 / scale), Cores::All),
-        (
-            "round trip, parked",
-            Work::RoundTrip(5_000 / scale),
-            Cores::All,
-        ),
-        (
-            "round trip, one core",
-            Work::RoundTrip(50_000 / scale),
-            Cores::One,
-        ),
+        ("round trip, parked", Work::RoundTrip(5_000 / scale), Cores::All),
+        ("round trip, one core", Work::RoundTrip(50_000 / scale), Cores::One),
         ("request, parked", Work::Request(5_000 / scale), Cores::All),
-        (
-            "request, one core",
-            Work::Request(50_000 / scale),
-            Cores::One,
-        ),
+        ("request, one core", Work::Request(50_000 / scale), Cores::One),
     ];
-    let only = arguments
-        .last()
-        .filter(|last| works.iter().any(|work| work.0.contains(&***last)));
+    let only = arguments.last().filter(|last| works.iter().any(|work| work.0.contains(&***last)));
     println!("64 B typed events between two processes, {repeats} interleaved pairs, medians");
     Report::print_head();
     for (name, work, cores) in works {

@@ -13,10 +13,7 @@ pub(crate) struct Report {
 
 impl Report {
     pub(crate) fn print_head() {
-        println!(
-            "{:22} {:>14} {:>14} {:>22}",
-            "", "raw", "lahja", "ratio (min - max)"
-        );
+        println!("{:22} {:>14} {:>14} {:>22}", "", "raw", "lahja", "ratio (min - max)");
     }
 
     pub(crate) fn new(name: &'static str, work: Work) -> Self {

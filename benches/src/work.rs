@@ -38,34 +38,20 @@ pub(crate) struct Done;
 
 impl Ping {
     pub(crate) fn new(seq: u64) -> Self {
-        Self {
-            seq,
-            sent_ns: 1_533_887_070_928_814_200,
-            payload: vec![7; 64],
-        }
+        Self { seq, sent_ns: 1_533_887_070_928_814_200, payload: vec![7; 64] }
     }
 }
 
 impl Drop {
     pub(crate) fn new(seq: u64) -> Self {
-        let Ping {
-            sent_ns, payload, ..
-        } = Ping::new(seq);
-        Self {
-            seq,
-            sent_ns,
-            payload,
-        }
+        let Ping { sent_ns, payload, .. } = Ping::new(seq);
+        Self { seq, sent_ns, payload }
     }
 }
 
 impl From<Ping> for Pong {
     fn from(ping: Ping) -> Self {
-        Self {
-            seq: ping.seq,
-            sent_ns: ping.sent_ns,
-            payload: ping.payload,
-        }
+        Self { seq: ping.seq, sent_ns: ping.sent_ns, payload: ping.payload }
     }
 }
 

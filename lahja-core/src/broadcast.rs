@@ -77,20 +77,12 @@ struct Rules<'a> {
 
 impl<'a, E: Event> Broadcast<'a, E> {
     pub(crate) fn new(endpoint: &'a Endpoint, event: E) -> Self {
-        Self {
-            endpoint,
-            event,
-            rules: None,
-        }
+        Self { endpoint, event, rules: None }
     }
 
     fn rules(&mut self) -> &mut Rules<'a> {
         self.rules.get_or_insert_with(|| {
-            Box::new(Rules {
-                reach: Reach::default(),
-                reply: None,
-                require_subscriber: true,
-            })
+            Box::new(Rules { reach: Reach::default(), reply: None, require_subscriber: true })
         })
     }
 
@@ -152,11 +144,7 @@ impl<'a, E: Event> Broadcast<'a, E> {
                 Answered::Full(event) => Err(BroadcastError::Full(event)),
             };
         }
-        match begin_now(
-            shared,
-            self.event,
-            rules.map_or(&EVERYBODY, |rules| &rules.reach),
-        ) {
+        match begin_now(shared, self.event, rules.map_or(&EVERYBODY, |rules| &rules.reach)) {
             Ok(None) => Ok(()),
             Ok(Some(event)) => Err(BroadcastError::Full(event)),
             Err(refused) => refusal(refused, rules),
@@ -228,11 +216,8 @@ impl<E: Event> Future for BroadcastFuture<'_, E> {
             }
             let rules = rules.as_deref();
             if let Some(reply) = rules.and_then(|rules| rules.reply.clone()) {
-                self.state = State::Answering(Box::new(Answering {
-                    response: event,
-                    reply,
-                    room: None,
-                }));
+                self.state =
+                    State::Answering(Box::new(Answering { response: event, reply, room: None }));
             } else {
                 let reach = rules.map_or(&EVERYBODY, |rules| &rules.reach);
                 match begin(shared, event, reach, None) {
@@ -283,21 +268,12 @@ impl<R: Event> Answering<R> {
                     return Ok(Err(self));
                 }
             }
-            let room = self
-                .reply
-                .connection()
-                .map(|connection| connection.listen());
-            let Self {
-                response, reply, ..
-            } = *self;
+            let room = self.reply.connection().map(|connection| connection.listen());
+            let Self { response, reply, .. } = *self;
             match answer(&reply, response)? {
                 Answered::Done => return Ok(Ok(())),
                 Answered::Full(response) => {
-                    self = Box::new(Self {
-                        response,
-                        reply,
-                        room,
-                    });
+                    self = Box::new(Self { response, reply, room });
                 }
             }
         }
@@ -326,16 +302,11 @@ enum Answered<R> {
 /// Sends the answer to a request.
 fn answer<R: Event>(reply: &Reply, response: R) -> Result<Answered<R>, BroadcastError<R>> {
     if let Some(expected) = reply.expected().filter(|&expected| expected != R::NAME) {
-        return Err(BroadcastError::WrongResponse {
-            event: response,
-            expected,
-        });
+        return Err(BroadcastError::WrongResponse { event: response, expected });
     }
     if reply.connection().is_none() {
         let unused = reply.respond(response);
-        return unused
-            .map(|()| Answered::Done)
-            .map_err(BroadcastError::NoSubscribers);
+        return unused.map(|()| Answered::Done).map_err(BroadcastError::NoSubscribers);
     }
     let mut payload = Vec::new();
     if let Err(source) = payload::encode(&response, &mut payload) {

@@ -207,14 +207,11 @@ impl<P: Platform> Join<P> {
             let (seat, listener) = lock.claim(&name)?;
             (listener, seat, lock.others(&name)?)
         };
-        let listener = bus
-            .platform
-            .listener(listener)
-            .map_err(|source| BusError::Io {
-                action: "listen in",
-                path: bus.path().to_owned(),
-                source,
-            })?;
+        let listener = bus.platform.listener(listener).map_err(|source| BusError::Io {
+            action: "listen in",
+            path: bus.path().to_owned(),
+            source,
+        })?;
         let endpoint = builder.build(bus.platform.clone());
         let shared = endpoint.shared();
         shared.keep(seat);
@@ -244,9 +241,7 @@ impl<P: Platform> IntoFuture for Join<P> {
 
 impl<P> fmt::Debug for Join<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Join")
-            .field("name", &self.name)
-            .finish_non_exhaustive()
+        f.debug_struct("Join").field("name", &self.name).finish_non_exhaustive()
     }
 }
 

@@ -69,8 +69,7 @@ impl Inlet {
     pub(crate) fn release(&self, bytes: u64) {
         if let Some(credit) = self.intake.release(bytes) {
             let slot = self.slot;
-            self.connection
-                .update(|session| session.push_credit(slot, credit));
+            self.connection.update(|session| session.push_credit(slot, credit));
         }
     }
 }
@@ -136,9 +135,7 @@ impl Connection {
 
     /// Returns the peer of a connection that has been admitted.
     pub(crate) fn peer(&self) -> &Arc<Peer> {
-        self.peer
-            .get()
-            .expect("the peer of an admitted connection is known")
+        self.peer.get().expect("the peer of an admitted connection is known")
     }
 
     /// Sets the peer, once it has said hello.

@@ -219,10 +219,7 @@ mod tests {
         let mut outlet = Outlet::new(100);
         outlet.take(10);
         let bytes = 11;
-        assert_eq!(
-            outlet.give(bytes),
-            Err(ProtocolError::ExcessCredit { bytes })
-        );
+        assert_eq!(outlet.give(bytes), Err(ProtocolError::ExcessCredit { bytes }));
     }
 
     #[test]
@@ -233,10 +230,7 @@ mod tests {
         assert_eq!(outlet.sweep(start, SECOND), Sweep::Idle);
         outlet.wait(start);
         outlet.wait(start + SECOND / 2);
-        assert_eq!(
-            outlet.sweep(start + SECOND / 2, SECOND),
-            Sweep::At(start + SECOND)
-        );
+        assert_eq!(outlet.sweep(start + SECOND / 2, SECOND), Sweep::At(start + SECOND));
         assert_eq!(outlet.sweep(start + SECOND, SECOND), Sweep::Stalled);
         assert_eq!(outlet.take(1), Room::Stalled);
         assert_eq!(outlet.take(1), Room::Stalled);
@@ -254,10 +248,7 @@ mod tests {
         outlet.give(1).unwrap();
         assert_eq!(outlet.sweep(start + SECOND, SECOND), Sweep::Idle);
         outlet.wait(start + SECOND);
-        assert_eq!(
-            outlet.sweep(start + SECOND, SECOND),
-            Sweep::At(start + 2 * SECOND)
-        );
+        assert_eq!(outlet.sweep(start + SECOND, SECOND), Sweep::At(start + 2 * SECOND));
     }
 
     #[test]
@@ -284,10 +275,7 @@ mod tests {
         intake.receive(99).unwrap();
         intake.receive(50).unwrap();
         let window = 100;
-        assert_eq!(
-            intake.receive(1),
-            Err(ProtocolError::WindowExceeded { window })
-        );
+        assert_eq!(intake.receive(1), Err(ProtocolError::WindowExceeded { window }));
         intake.release(50);
         assert_eq!(intake.receive(1), Ok(()));
     }

@@ -63,12 +63,7 @@ pub(crate) fn begin<E: Event>(
 ) -> Result<Begun<E>, Refused<E>> {
     let audience = shared.audience::<E>();
     let mut sent = Sent::default();
-    let targets = || {
-        audience
-            .targets
-            .iter()
-            .filter(|t| reach.admits_peer(&t.peer))
-    };
+    let targets = || audience.targets.iter().filter(|t| reach.admits_peer(&t.peer));
     if let Some(max) = targets().map(|target| target.peer.max_frame).min() {
         let mut scratch = SCRATCH.take();
         let payload = match payload::encode_over(&event, &mut scratch) {
@@ -126,12 +121,7 @@ struct Sent {
 
 impl Default for Sent {
     fn default() -> Self {
-        Self {
-            reached: false,
-            turn: Turn::GoesOn,
-            payload: Vec::new(),
-            waiting: Vec::new(),
-        }
+        Self { reached: false, turn: Turn::GoesOn, payload: Vec::new(), waiting: Vec::new() }
     }
 }
 
@@ -142,12 +132,7 @@ pub(crate) fn begin_now<E: Event>(
     reach: &Reach<'_>,
 ) -> Result<Option<E>, Refused<E>> {
     let audience = shared.audience::<E>();
-    let targets = || {
-        audience
-            .targets
-            .iter()
-            .filter(|t| reach.admits_peer(&t.peer))
-    };
+    let targets = || audience.targets.iter().filter(|t| reach.admits_peer(&t.peer));
     let mut payload = Vec::new();
     if let Some(max) = targets().map(|target| target.peer.max_frame).min() {
         if let Err(error) = payload::encode(&event, &mut payload) {
@@ -158,10 +143,7 @@ pub(crate) fn begin_now<E: Event>(
             return Err(Refused::TooLarge(event, len, max));
         }
     }
-    let mut reserved = Reserved {
-        targets: Vec::new(),
-        payload,
-    };
+    let mut reserved = Reserved { targets: Vec::new(), payload };
     let mut reached = false;
     for target in targets() {
         match reserved.reserve(target) {
@@ -204,9 +186,7 @@ struct Reserved<'a> {
 impl<'a> Reserved<'a> {
     fn reserve(&mut self, target: &'a Peer) -> Push {
         let len = self.payload.len();
-        let push = target
-            .connection
-            .update(|session| session.reserve(target.slot, len));
+        let push = target.connection.update(|session| session.reserve(target.slot, len));
         if push == Push::Queued {
             self.targets.push(target);
         }
@@ -225,9 +205,7 @@ impl Drop for Reserved<'_> {
     fn drop(&mut self) {
         let len = self.payload.len();
         for target in &self.targets {
-            target
-                .connection
-                .update(|session| session.unreserve(target.slot, len));
+            target.connection.update(|session| session.unreserve(target.slot, len));
         }
     }
 }
@@ -235,9 +213,7 @@ impl Drop for Reserved<'_> {
 /// Returns the subscriptions of this endpoint that want its own events.
 fn wanting<E: Event>(shared: &Shared, topic: &Topic<E>) -> Vec<Arc<Inbox<E>>> {
     let inboxes = topic.inboxes();
-    let wanting = inboxes
-        .iter()
-        .filter(|inbox| inbox.config.wants(&shared.name));
+    let wanting = inboxes.iter().filter(|inbox| inbox.config.wants(&shared.name));
     wanting.cloned().collect()
 }
 
@@ -283,9 +259,7 @@ fn begin_locally<E: Event>(
 }
 
 fn push(shared: &Shared, target: &Peer, request: Option<u64>, payload: &[u8]) -> (Push, Turn) {
-    let Peer {
-        connection, slot, ..
-    } = target;
+    let Peer { connection, slot, .. } = target;
     let Some(id) = request else {
         return connection.push_event(*slot, payload);
     };
@@ -293,10 +267,7 @@ fn push(shared: &Shared, target: &Peer, request: Option<u64>, payload: &[u8]) ->
         let push = session.push_event(*slot, request, payload);
         if push == Push::Queued {
             // Noted before the session is unlocked, so no response can come before it.
-            let asked = Asked::Peer {
-                connection: connection.id,
-                end: session.queued(),
-            };
+            let asked = Asked::Peer { connection: connection.id, end: session.queued() };
             shared.pending().add(id, asked);
         }
         push
@@ -329,13 +300,7 @@ impl<E: Event> Delivery<E> {
             let now = Instant::now();
             let mut listeners = std::mem::take(&mut self.listeners);
             listeners.clear();
-            let Self {
-                payload,
-                request,
-                event,
-                gone,
-                ..
-            } = self;
+            let Self { payload, request, event, gone, .. } = self;
             self.peers.retain(|target| {
                 let listener = target.connection.wait_for_room(target.slot, now);
                 let (push, _) = push(shared, target, *request, payload);

@@ -82,9 +82,7 @@ impl EndpointBuilder {
     pub fn build(self, runtime: impl Runtime) -> Endpoint {
         let runtime = Arc::new(runtime);
         let shared = Shared::start(self.name, self.groups, self.limits, runtime);
-        Endpoint {
-            handle: Arc::new(Handle { shared }),
-        }
+        Endpoint { handle: Arc::new(Handle { shared }) }
     }
 }
 
@@ -275,10 +273,7 @@ impl Endpoint {
     /// Returns the names of the connected endpoints, in order.
     pub fn connections(&self) -> Vec<EndpointName> {
         let registry = self.shared().registry();
-        let mut names: Vec<_> = registry
-            .established()
-            .map(|(peer, _)| peer.name.clone())
-            .collect();
+        let mut names: Vec<_> = registry.established().map(|(peer, _)| peer.name.clone()).collect();
         drop(registry);
         names.sort_unstable();
         names

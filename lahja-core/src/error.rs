@@ -23,10 +23,7 @@ pub enum NameError {
     #[error("endpoint name is empty")]
     Empty,
     /// The name has more than [`EndpointName::MAX_LEN`] bytes.
-    #[error(
-        "endpoint name of {len} bytes is longer than {}",
-        EndpointName::MAX_LEN
-    )]
+    #[error("endpoint name of {len} bytes is longer than {}", EndpointName::MAX_LEN)]
     TooLong {
         /// The name's length in bytes.
         len: usize,

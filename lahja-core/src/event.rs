@@ -78,11 +78,7 @@ impl<E> Received<E> {
     }
 
     fn with_body(body: Body<E>, origin: EndpointName, reply: Option<Arc<Reply>>) -> Self {
-        Self {
-            body,
-            origin,
-            reply,
-        }
+        Self { body, origin, reply }
     }
 
     /// Returns the name of the endpoint that broadcast the event. It is that of the connection

@@ -34,10 +34,7 @@ pub struct FrameBuffer {
 impl FrameBuffer {
     /// Creates an empty buffer.
     pub const fn new() -> Self {
-        Self {
-            bytes: Vec::new(),
-            written: 0,
-        }
+        Self { bytes: Vec::new(), written: 0 }
     }
 
     /// Returns what is still to be written.
@@ -137,12 +134,7 @@ pub struct FrameDecoder {
 impl FrameDecoder {
     /// Creates a decoder that refuses frames with more than `max_frame` bytes of content.
     pub fn new(max_frame: usize) -> Self {
-        Self {
-            max_frame,
-            buffer: Vec::new(),
-            start: 0,
-            end: 0,
-        }
+        Self { max_frame, buffer: Vec::new(), start: 0, end: 0 }
     }
 
     /// Changes the limit for the frames that were not yet taken.
@@ -172,10 +164,7 @@ impl FrameDecoder {
     ///
     /// Panics if `count` is more than the space there was.
     pub fn filled(&mut self, count: usize) {
-        assert!(
-            count <= self.buffer.len() - self.end,
-            "more filled than space"
-        );
+        assert!(count <= self.buffer.len() - self.end, "more filled than space");
         self.end += count;
     }
 
@@ -205,10 +194,7 @@ impl FrameDecoder {
             return Err(FrameError::Empty);
         }
         if len > self.max_frame {
-            return Err(FrameError::TooLong {
-                len,
-                max: self.max_frame,
-            });
+            return Err(FrameError::TooLong { len, max: self.max_frame });
         }
         if rest.len() < len {
             return Ok(None);

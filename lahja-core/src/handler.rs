@@ -147,10 +147,7 @@ pub(crate) async fn answer<Q, H, R, K>(
             }
             drop(charge);
         });
-        if futures_lite::future::poll_once(&mut answering)
-            .await
-            .is_none()
-        {
+        if futures_lite::future::poll_once(&mut answering).await.is_none() {
             shared.runtime.spawn(answering);
         }
     }

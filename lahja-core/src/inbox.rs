@@ -47,11 +47,7 @@ pub(crate) struct Config<E> {
 
 impl<E> Config<E> {
     pub(crate) fn wants(&self, origin: &EndpointName) -> bool {
-        self.origins.is_empty()
-            || self
-                .origins
-                .iter()
-                .any(|wanted| **wanted == *origin.as_str())
+        self.origins.is_empty() || self.origins.iter().any(|wanted| **wanted == *origin.as_str())
     }
 }
 
@@ -345,12 +341,7 @@ mod tests {
     use super::*;
 
     fn inbox(capacity: usize, overflow: Overflow) -> Inbox<u32> {
-        Inbox::new(Config {
-            origins: Vec::new(),
-            filter: None,
-            capacity,
-            overflow,
-        })
+        Inbox::new(Config { origins: Vec::new(), filter: None, capacity, overflow })
     }
 
     fn push(inbox: &Inbox<u32>, numbers: impl IntoIterator<Item = u32>) {

@@ -187,13 +187,7 @@ impl Message<'_> {
         match *self {
             Message::Hello(ref hello) => hello.encode(out),
             Message::Refuse(refusal) => out.extend([kind::REFUSE, refusal as u8]),
-            Message::Announce {
-                epoch,
-                number,
-                window,
-                fingerprint,
-                name,
-            } => {
+            Message::Announce { epoch, number, window, fingerprint, name } => {
                 out.push(kind::ANNOUNCE);
                 put_varint(out, epoch);
                 put_varint(out, number.into());
@@ -209,11 +203,7 @@ impl Message<'_> {
             Message::Credit { number, bytes } => {
                 put_numbers(out, kind::CREDIT, &[number.into(), bytes]);
             }
-            Message::Event {
-                number,
-                request,
-                payload,
-            } => {
+            Message::Event { number, request, payload } => {
                 let flags = if request.is_some() { FLAG_REQUEST } else { 0 };
                 out.extend_from_slice(&[kind::EVENT, flags]);
                 put_varint(out, number.into());
@@ -222,11 +212,7 @@ impl Message<'_> {
                 }
                 out.extend_from_slice(payload);
             }
-            Message::Response {
-                id,
-                response_type,
-                payload,
-            } => {
+            Message::Response { id, response_type, payload } => {
                 out.extend([kind::RESPONSE, 0]);
                 put_varint(out, id);
                 out.extend(response_type.to_le_bytes());
@@ -268,18 +254,14 @@ impl Message<'_> {
                 fingerprint: u64::from_le_bytes(header.array()?),
                 name: header.text(MAX_TOPIC_NAME)?,
             },
-            kind::WITHDRAW => Message::Withdraw {
-                epoch: header.varint()?,
-                number: header.varint_u32()?,
-            },
+            kind::WITHDRAW => {
+                Message::Withdraw { epoch: header.varint()?, number: header.varint_u32()? }
+            }
             kind::READY => Message::Ready,
-            kind::ACKNOWLEDGE => Message::Acknowledge {
-                epoch: header.varint()?,
-            },
-            kind::CREDIT => Message::Credit {
-                number: header.varint_u32()?,
-                bytes: header.varint()?,
-            },
+            kind::ACKNOWLEDGE => Message::Acknowledge { epoch: header.varint()? },
+            kind::CREDIT => {
+                Message::Credit { number: header.varint_u32()?, bytes: header.varint()? }
+            }
             kind::EVENT => {
                 let flags = header.flags(FLAG_REQUEST | FLAG_OPTIONS)?;
                 let number = header.varint_u32()?;
@@ -288,34 +270,23 @@ impl Message<'_> {
                     _ => Some(header.varint()?),
                 };
                 header.skip_options(flags)?;
-                Message::Event {
-                    number,
-                    request,
-                    payload: header.rest,
-                }
+                Message::Event { number, request, payload: header.rest }
             }
             kind::RESPONSE => {
                 let flags = header.flags(FLAG_OPTIONS)?;
                 let id = header.varint()?;
                 let response_type = u64::from_le_bytes(header.array()?);
                 header.skip_options(flags)?;
-                Message::Response {
-                    id,
-                    response_type,
-                    payload: header.rest,
-                }
+                Message::Response { id, response_type, payload: header.rest }
             }
             kind::FAILURE => Message::Failure {
                 id: header.varint()?,
                 reason: FailureReason::from_code(header.byte()?),
             },
-            kind::CANCEL => Message::Cancel {
-                id: header.varint()?,
-            },
-            kind::LAGGED => Message::Lagged {
-                number: header.varint_u32()?,
-                count: header.varint()?,
-            },
+            kind::CANCEL => Message::Cancel { id: header.varint()? },
+            kind::LAGGED => {
+                Message::Lagged { number: header.varint_u32()?, count: header.varint()? }
+            }
             kind::GOODBYE => Message::Goodbye,
             kind::OPTIONAL.. => Message::Unknown,
             kind => return Err(ProtocolError::UnknownKind { kind }),
@@ -356,9 +327,7 @@ impl Hello {
         if count > MAX_GROUPS as u64 {
             return Err(ProtocolError::TooManyGroups { count });
         }
-        let groups = (0..count)
-            .map(|_| header.name())
-            .collect::<Result<_, _>>()?;
+        let groups = (0..count).map(|_| header.name()).collect::<Result<_, _>>()?;
         Ok(Self {
             oldest_version,
             newest_version,
@@ -436,10 +405,7 @@ struct Header<'a> {
 
 impl<'a> Header<'a> {
     fn new(content: &'a [u8]) -> Self {
-        Self {
-            len: content.len(),
-            rest: content,
-        }
+        Self { len: content.len(), rest: content }
     }
 
     fn truncated(&self) -> ProtocolError {
@@ -461,10 +427,7 @@ impl<'a> Header<'a> {
     }
 
     fn array<const N: usize>(&mut self) -> Result<[u8; N], ProtocolError> {
-        let (array, rest) = self
-            .rest
-            .split_first_chunk()
-            .ok_or_else(|| self.truncated())?;
+        let (array, rest) = self.rest.split_first_chunk().ok_or_else(|| self.truncated())?;
         self.rest = rest;
         Ok(*array)
     }

@@ -56,11 +56,7 @@ fn check(name: &str) -> Result<(), NameError> {
     }
     let forbidden = |c: char| c == '/' || c.is_control();
     if let Some((at, character)) = name.char_indices().find(|&(_, c)| forbidden(c)) {
-        return Err(NameError::Forbidden {
-            name: name.into(),
-            character,
-            at,
-        });
+        return Err(NameError::Forbidden { name: name.into(), character, at });
     }
     if name.starts_with('.') || name.contains("..") {
         return Err(NameError::Dots { name: name.into() });
@@ -152,10 +148,7 @@ mod tests {
             assert_eq!(at, position);
         }
         for name in ["..", "a..b", ".hidden", "."] {
-            assert!(
-                matches!(EndpointName::new(name), Err(Dots { .. })),
-                "{name}"
-            );
+            assert!(matches!(EndpointName::new(name), Err(Dots { .. })), "{name}");
         }
     }
 

@@ -282,10 +282,7 @@ mod tests {
     }
 
     fn peer(connection: u64) -> Asked {
-        Asked::Peer {
-            connection,
-            end: 10,
-        }
+        Asked::Peer { connection, end: 10 }
     }
 
     fn poll(pending: &mut Pending, id: u64) -> Poll<Result<u8, Failure>> {
@@ -327,10 +324,7 @@ mod tests {
         assert_eq!(poll(&mut pending, id), Poll::Pending);
         let name = EndpointName::new("b").unwrap();
         pending.peer_gone(2, &name, 9);
-        let gone = Failure::PeerGone {
-            peer: name,
-            sent: false,
-        };
+        let gone = Failure::PeerGone { peer: name, sent: false };
         assert_eq!(poll(&mut pending, id), Poll::Ready(Err(gone)));
     }
 
@@ -345,19 +339,13 @@ mod tests {
         pending.seal(id, Failure::Unanswered);
         assert_eq!(poll(&mut pending, id), Poll::Pending);
         pending.fail(id, |asked| asked.is_peer(2), Failure::Unanswered);
-        assert_eq!(
-            poll(&mut pending, id),
-            Poll::Ready(Err(Failure::Unanswered))
-        );
+        assert_eq!(poll(&mut pending, id), Poll::Ready(Err(Failure::Unanswered)));
 
         let id = pending.open(None, decode).unwrap();
         pending.add(id, peer(1));
         pending.fail(id, |asked| asked.is_peer(1), Failure::RefusedPayload);
         pending.seal(id, Failure::Unanswered);
-        assert_eq!(
-            poll(&mut pending, id),
-            Poll::Ready(Err(Failure::RefusedPayload))
-        );
+        assert_eq!(poll(&mut pending, id), Poll::Ready(Err(Failure::RefusedPayload)));
     }
 
     #[test]
@@ -380,11 +368,7 @@ mod tests {
         let new = pending.open(None, decode).unwrap();
         pending.add(new, peer(1));
         assert_eq!(key(old), key(new));
-        assert!(
-            pending
-                .complete(old, |_| true, Ok(Box::new(1_u8)))
-                .is_some()
-        );
+        assert!(pending.complete(old, |_| true, Ok(Box::new(1_u8))).is_some());
         assert_eq!(poll(&mut pending, new), Poll::Pending);
         assert_eq!(pending.forget(old).0, []);
     }

@@ -99,10 +99,7 @@ impl BusDir {
     }
 
     fn open_in(base: &Path, name: &str, me: Uid) -> Result<Self, BusError> {
-        EndpointName::new(name).map_err(|source| BusError::Name {
-            name: name.into(),
-            source,
-        })?;
+        EndpointName::new(name).map_err(|source| BusError::Name { name: name.into(), source })?;
         if name.starts_with(private::PREFIX) {
             return Err(BusError::Reserved { name: name.into() });
         }
@@ -151,10 +148,7 @@ impl BusDir {
             return Err(BusError::Gone { path: path.clone() });
         }
         let lock = FileLock::try_take(fd, BUS_LOCK.as_ref()).map_err(failed)?;
-        Ok(lock.map(|lock| BusLock {
-            _lock: lock,
-            dir: self.clone(),
-        }))
+        Ok(lock.map(|lock| BusLock { _lock: lock, dir: self.clone() }))
     }
 
     /// Tells whether a living endpoint holds `name`; also true when that cannot be told at once,
@@ -205,17 +199,12 @@ impl BusLock {
     pub(crate) fn claim(&self, name: &EndpointName) -> Result<(Seat, UnixListener), JoinError> {
         let path = self.dir.socket_path(name);
         let address = socket::address(&path)?;
-        let place = self
-            .place(name)
-            .map_err(|source| SocketError::io("lock", &path, source))?;
+        let place = self.place(name).map_err(|source| SocketError::io("lock", &path, source))?;
         let Some(place) = place else {
             return Err(JoinError::NameTaken { name: name.clone() });
         };
         let (socket, listener) = place.bind(&address)?;
-        let seat = Seat {
-            _socket: socket,
-            _dir: self.dir.clone(),
-        };
+        let seat = Seat { _socket: socket, _dir: self.dir.clone() };
         Ok((seat, listener))
     }
 
@@ -281,11 +270,7 @@ impl Seat {
 
 impl BusError {
     fn io(action: &'static str, path: &Path, source: impl Into<io::Error>) -> Self {
-        Self::Io {
-            action,
-            path: path.into(),
-            source: source.into(),
-        }
+        Self::Io { action, path: path.into(), source: source.into() }
     }
 }
 

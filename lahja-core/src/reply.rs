@@ -19,14 +19,8 @@ pub(crate) struct Reply {
 }
 
 enum Requester {
-    Peer {
-        connection: Arc<Connection>,
-        id: u64,
-    },
-    Local {
-        shared: Weak<Shared>,
-        id: u64,
-    },
+    Peer { connection: Arc<Connection>, id: u64 },
+    Local { shared: Weak<Shared>, id: u64 },
 }
 
 impl Reply {
@@ -45,11 +39,7 @@ impl Reply {
     }
 
     fn new(to: Requester, expected: Option<&'static str>) -> Arc<Self> {
-        Arc::new(Self {
-            to,
-            expected,
-            answered: AtomicBool::new(false),
-        })
+        Arc::new(Self { to, expected, answered: AtomicBool::new(false) })
     }
 
     pub(crate) fn expected(&self) -> Option<&'static str> {
@@ -118,9 +108,7 @@ impl Reply {
             }
             Requester::Local { shared, id } => {
                 if let Some(shared) = shared.upgrade() {
-                    shared
-                        .pending()
-                        .fail(*id, Asked::is_local, Failure::Unanswered);
+                    shared.pending().fail(*id, Asked::is_local, Failure::Unanswered);
                 }
             }
         }

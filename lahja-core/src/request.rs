@@ -140,15 +140,10 @@ impl<Q: Request> RequestFuture<'_, Q> {
     fn begin(&mut self) -> Result<(), RequestError<Q>> {
         let (request, reach) = self.start.take().expect("polled after it was ready");
         let shared = self.endpoint.shared();
-        let deadline = self
-            .timeout
-            .and_then(|timeout| Instant::now().checked_add(timeout));
+        let deadline = self.timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         let id = shared.pending().open(deadline, decode::<Q>);
         let id = id.ok_or(RequestError::Closed)?;
-        let slot = Slot {
-            shared: shared.clone(),
-            id,
-        };
+        let slot = Slot { shared: shared.clone(), id };
         if let Some(deadline) = deadline {
             shared.look_at(deadline);
         }
@@ -223,9 +218,7 @@ fn finish<Q: Request>(
         Failure::Closed => RequestError::Closed,
     })?;
     let response = response.downcast();
-    response
-        .map(|response| *response)
-        .map_err(|_| RequestError::WrongResponse { expected })
+    response.map(|response| *response).map_err(|_| RequestError::WrongResponse { expected })
 }
 
 impl<Q> From<Refused<Q>> for RequestError<Q> {

@@ -74,11 +74,7 @@ impl<C: Clone> Routing<C> {
     pub(crate) fn remove_peer(&mut self, key: usize) {
         let (peer, _) = self.peers.remove(key);
         for (_, route) in &mut self.routes {
-            if route
-                .targets
-                .iter()
-                .any(|target| Arc::ptr_eq(&target.peer, &peer))
-            {
+            if route.targets.iter().any(|target| Arc::ptr_eq(&target.peer, &peer)) {
                 route.change(|targets| targets.retain(|t| !Arc::ptr_eq(&t.peer, &peer)));
             }
         }
@@ -88,11 +84,7 @@ impl<C: Clone> Routing<C> {
     /// Notes that a peer wants the topic `name`.
     pub(crate) fn add_target(&mut self, key: usize, name: &str, slot: Slot) {
         let (peer, connection) = &self.peers[key];
-        let target = Target {
-            peer: peer.clone(),
-            connection: connection.clone(),
-            slot,
-        };
+        let target = Target { peer: peer.clone(), connection: connection.clone(), slot };
         let route = self.route(name);
         self.routes[route].change(|targets| targets.push(target));
     }
@@ -125,34 +117,25 @@ impl<C: Clone> Routing<C> {
 
     /// Finds a peer by name.
     pub(crate) fn peer(&self, name: &EndpointName) -> Option<&C> {
-        self.peers()
-            .find(|(peer, _)| peer.name == *name)
-            .map(|(_, connection)| connection)
+        self.peers().find(|(peer, _)| peer.name == *name).map(|(_, connection)| connection)
     }
 
     /// Returns every peer.
     pub(crate) fn peers(&self) -> impl Iterator<Item = (&Peer, &C)> {
-        self.peers
-            .iter()
-            .map(|(_, (peer, connection))| (&**peer, connection))
+        self.peers.iter().map(|(_, (peer, connection))| (&**peer, connection))
     }
 
     fn route(&mut self, name: &str) -> usize {
         if let Some(&route) = self.by_name.get(name) {
             return route;
         }
-        let route = self.routes.insert(Route {
-            targets: Arc::new([]),
-            is_local: false,
-        });
+        let route = self.routes.insert(Route { targets: Arc::new([]), is_local: false });
         self.by_name.insert(name.into(), route);
         route
     }
 
     fn drop_empty_routes(&mut self) {
-        let Self {
-            routes, by_name, ..
-        } = self;
+        let Self { routes, by_name, .. } = self;
         by_name.retain(|_, key| {
             let route = &routes[*key];
             let keep = route.is_local || !route.targets.is_empty();
@@ -174,11 +157,7 @@ impl<C: Clone> Route<C> {
 
 impl<C: Clone> Clone for Target<C> {
     fn clone(&self) -> Self {
-        Self {
-            peer: self.peer.clone(),
-            connection: self.connection.clone(),
-            slot: self.slot,
-        }
+        Self { peer: self.peer.clone(), connection: self.connection.clone(), slot: self.slot }
     }
 }
 
@@ -192,12 +171,8 @@ pub(crate) struct Reach<'a> {
 }
 
 /// Everybody.
-pub(crate) static EVERYBODY: Reach<'_> = Reach {
-    to: None,
-    group: None,
-    except: Vec::new(),
-    internal: false,
-};
+pub(crate) static EVERYBODY: Reach<'_> =
+    Reach { to: None, group: None, except: Vec::new(), internal: false };
 
 impl Reach<'_> {
     /// Tells whether the event may reach a peer.
@@ -221,9 +196,7 @@ impl Reach<'_> {
     fn admits_narrowed(&self, name: &EndpointName, groups: &[EndpointName]) -> bool {
         let name = name.as_str();
         self.to.as_ref().is_none_or(|to| *to == name)
-            && self
-                .group
-                .is_none_or(|group| groups.iter().any(|g| *g == group))
+            && self.group.is_none_or(|group| groups.iter().any(|g| *g == group))
             && !self.except.contains(&name)
     }
 }
@@ -258,11 +231,7 @@ mod tests {
 
     fn peer(text: &str, groups: &[&str]) -> Arc<Peer> {
         let groups = groups.iter().map(|group| name(group)).collect();
-        Arc::new(Peer {
-            name: name(text),
-            groups,
-            max_frame: 100,
-        })
+        Arc::new(Peer { name: name(text), groups, max_frame: 100 })
     }
 
     fn slot(number: u32) -> Slot {
@@ -274,9 +243,7 @@ mod tests {
 
     fn reached(routing: &mut Routing<char>, id: TypeId, topic: &str, reach: &Reach<'_>) -> String {
         let targets = routing.targets(id, topic);
-        let admitted = targets
-            .iter()
-            .filter(|target| reach.admits_peer(&target.peer));
+        let admitted = targets.iter().filter(|target| reach.admits_peer(&target.peer));
         admitted.map(|target| target.connection).collect()
     }
 
@@ -295,14 +262,8 @@ mod tests {
     fn an_event_goes_to_those_who_want_it_and_to_nobody_else() {
         let mut routing = table();
         let everyone = Reach::default();
-        assert_eq!(
-            reached(&mut routing, TypeId::of::<A>(), "A", &everyone),
-            "bc"
-        );
-        assert_eq!(
-            reached(&mut routing, TypeId::of::<B>(), "B", &everyone),
-            "d"
-        );
+        assert_eq!(reached(&mut routing, TypeId::of::<A>(), "A", &everyone), "bc");
+        assert_eq!(reached(&mut routing, TypeId::of::<B>(), "B", &everyone), "d");
     }
 
     #[test]
@@ -310,63 +271,14 @@ mod tests {
         let mut routing = table();
         let all = Reach::default;
         let cases = [
-            (
-                Reach {
-                    to: Some("c".into()),
-                    ..all()
-                },
-                "c",
-            ),
-            (
-                Reach {
-                    to: Some("d".into()),
-                    ..all()
-                },
-                "",
-            ),
-            (
-                Reach {
-                    group: Some("y"),
-                    ..all()
-                },
-                "bc",
-            ),
-            (
-                Reach {
-                    group: Some("z"),
-                    ..all()
-                },
-                "c",
-            ),
-            (
-                Reach {
-                    except: vec!["b"],
-                    ..all()
-                },
-                "c",
-            ),
-            (
-                Reach {
-                    except: vec!["b", "c"],
-                    ..all()
-                },
-                "",
-            ),
-            (
-                Reach {
-                    group: Some("y"),
-                    except: vec!["c"],
-                    ..all()
-                },
-                "b",
-            ),
-            (
-                Reach {
-                    internal: true,
-                    ..all()
-                },
-                "",
-            ),
+            (Reach { to: Some("c".into()), ..all() }, "c"),
+            (Reach { to: Some("d".into()), ..all() }, ""),
+            (Reach { group: Some("y"), ..all() }, "bc"),
+            (Reach { group: Some("z"), ..all() }, "c"),
+            (Reach { except: vec!["b"], ..all() }, "c"),
+            (Reach { except: vec!["b", "c"], ..all() }, ""),
+            (Reach { group: Some("y"), except: vec!["c"], ..all() }, "b"),
+            (Reach { internal: true, ..all() }, ""),
         ];
         for (reach, expected) in cases {
             let found = reached(&mut routing, TypeId::of::<A>(), "A", &reach);

@@ -54,10 +54,7 @@ impl Server {
     /// Starts to accept peers in the background.
     pub(crate) fn start<L: Listener>(shared: &Arc<Shared>, listener: L) -> Self {
         let stop = Arc::new(Stop::default());
-        let ending = Ending {
-            stop: stop.clone(),
-            _serving: shared.serving(),
-        };
+        let ending = Ending { stop: stop.clone(), _serving: shared.serving() };
         let closing = shared.clone();
         let accepting = shared.clone();
         shared.runtime.spawn(Box::pin(async move {

@@ -381,11 +381,7 @@ impl Session {
     }
 
     fn push_unchecked(&mut self, slot: Slot, request: Option<u64>, payload: &[u8]) {
-        self.push(&Message::Event {
-            number: slot.number,
-            request,
-            payload,
-        });
+        self.push(&Message::Event { number: slot.number, request, payload });
     }
 
     /// Says that somebody waits for room, which starts the clock of a stall.
@@ -452,11 +448,7 @@ impl Session {
             return Push::Full;
         }
         self.asking.remove(&id);
-        self.push(&Message::Response {
-            id,
-            response_type,
-            payload,
-        });
+        self.push(&Message::Response { id, response_type, payload });
         Push::Queued
     }
 
@@ -515,20 +507,10 @@ impl Session {
             }
             (
                 Phase::Announcing | Phase::Established,
-                Message::Announce {
-                    epoch,
-                    number,
-                    window,
-                    fingerprint,
-                    name,
-                },
+                Message::Announce { epoch, number, window, fingerprint, name },
             ) => {
                 let slot = self.open_outlet(epoch, number, window)?;
-                Ok(Happening::Announced {
-                    slot,
-                    name,
-                    fingerprint,
-                })
+                Ok(Happening::Announced { slot, name, fingerprint })
             }
             (Phase::Announcing | Phase::Established, Message::Withdraw { epoch, number }) => {
                 let slot = self.close_outlet(epoch, number)?;
@@ -538,9 +520,7 @@ impl Session {
                 self.handle_acknowledge(epoch)
             }
             (Phase::Established, message) => self.handle_established(message),
-            (_, message) => Err(ProtocolError::OutOfPlace {
-                message: message.kind_name(),
-            }),
+            (_, message) => Err(ProtocolError::OutOfPlace { message: message.kind_name() }),
         }
     }
 
@@ -550,30 +530,16 @@ impl Session {
     ) -> Result<Happening<'a>, ProtocolError> {
         match message {
             Message::Credit { number, bytes } => self.handle_credit(number, bytes),
-            Message::Event {
-                number,
-                request,
-                payload,
-            } => {
+            Message::Event { number, request, payload } => {
                 self.check_number(number)?;
                 if let Some(id) = request {
                     self.open_request(id)?;
                 }
-                Ok(Happening::Event {
-                    number,
-                    request,
-                    payload,
-                })
+                Ok(Happening::Event { number, request, payload })
             }
-            Message::Response {
-                id,
-                response_type,
-                payload,
-            } if self.asked.remove(&id) => Ok(Happening::Response {
-                id,
-                response_type,
-                payload,
-            }),
+            Message::Response { id, response_type, payload } if self.asked.remove(&id) => {
+                Ok(Happening::Response { id, response_type, payload })
+            }
             Message::Failure { id, reason } if self.asked.remove(&id) => {
                 Ok(Happening::Failed { id, reason })
             }
@@ -585,23 +551,15 @@ impl Session {
                 self.check_number(number)?;
                 Ok(Happening::Lagged { number, count })
             }
-            message => Err(ProtocolError::OutOfPlace {
-                message: message.kind_name(),
-            }),
+            message => Err(ProtocolError::OutOfPlace { message: message.kind_name() }),
         }
     }
 
     fn handle_after_end<'a>(&mut self, message: Message<'a>) -> Happening<'a> {
         match message {
-            Message::Response {
-                id,
-                response_type,
-                payload,
-            } if self.asked.remove(&id) => Happening::Response {
-                id,
-                response_type,
-                payload,
-            },
+            Message::Response { id, response_type, payload } if self.asked.remove(&id) => {
+                Happening::Response { id, response_type, payload }
+            }
             Message::Failure { id, reason } if self.asked.remove(&id) => {
                 Happening::Failed { id, reason }
             }
@@ -653,10 +611,7 @@ impl Session {
         let mut freed = Vec::new();
         self.announced.retain(|number, announced| match announced {
             Announced::Withdrawn(announced, withdrawn) if *withdrawn <= epoch => {
-                freed.push(Slot {
-                    number: number as u32,
-                    epoch: *announced,
-                });
+                freed.push(Slot { number: number as u32, epoch: *announced });
                 false
             }
             _ => true,
@@ -671,9 +626,8 @@ impl Session {
     ) -> Result<Happening<'static>, ProtocolError> {
         let outlet = self.outlets.get_mut(number as usize);
         // Credit may cross nothing: its sender withdraws the topic itself.
-        let (_, outlet) = outlet
-            .and_then(Option::as_mut)
-            .ok_or(ProtocolError::UnknownNumber { number })?;
+        let (_, outlet) =
+            outlet.and_then(Option::as_mut).ok_or(ProtocolError::UnknownNumber { number })?;
         let count = outlet.give(bytes)?;
         self.push_lagged(number, count);
         Ok(Happening::Credit)

@@ -193,10 +193,7 @@ impl Shared {
 
     /// Finds a connection by its id.
     pub(crate) fn connection(&self, id: u64) -> Option<Arc<Connection>> {
-        self.registry()
-            .connections
-            .get(&id)
-            .map(|(connection, _)| connection.clone())
+        self.registry().connections.get(&id).map(|(connection, _)| connection.clone())
     }
 
     /// Tells whether an endpoint of this name is connected.
@@ -262,9 +259,7 @@ impl Shared {
         let depth = self.limits.depth;
         let id = TypeId::of::<E>();
         let topic = registry.topics.entry(id);
-        let topic = topic
-            .or_insert_with(|| Arc::new(Topic::<E>::new(depth)))
-            .clone();
+        let topic = topic.or_insert_with(|| Arc::new(Topic::<E>::new(depth))).clone();
         let typed: Arc<Topic<E>> = topic.as_any().downcast().expect("topics are by type");
         typed.add(inbox.clone());
         let told = registry.refresh(id, self.limits.window);
@@ -292,11 +287,8 @@ impl Shared {
     pub(crate) fn announce_refused(&self, connection: &Arc<Connection>) {
         let registry = self.registry();
         let refused = lock(&connection.announced);
-        let refused: Vec<_> = refused
-            .iter()
-            .filter(|(_, slot)| slot.is_none())
-            .map(|(id, _)| *id)
-            .collect();
+        let refused: Vec<_> =
+            refused.iter().filter(|(_, slot)| slot.is_none()).map(|(id, _)| *id).collect();
         for id in refused {
             if let Some(topic) = registry.topics.get(&id) {
                 connection.queue(|session| {
@@ -355,11 +347,7 @@ impl Shared {
         drop(lock(&self.seat).take());
         let mut registry = self.registry();
         let was_closed = self.closed.swap(true, Ordering::AcqRel);
-        let connections = registry
-            .connections
-            .values()
-            .map(|(c, _)| c.clone())
-            .collect();
+        let connections = registry.connections.values().map(|(c, _)| c.clone()).collect();
         let topics = std::mem::take(&mut registry.topics);
         drop(registry);
         if !was_closed {
@@ -398,11 +386,7 @@ impl Shared {
         let limit = self.limits.stalled_after;
         let registry = self.registry();
         let topics: Vec<_> = registry.topics.values().cloned().collect();
-        let connections: Vec<_> = registry
-            .connections
-            .values()
-            .map(|(c, _)| c.clone())
-            .collect();
+        let connections: Vec<_> = registry.connections.values().map(|(c, _)| c.clone()).collect();
         drop(registry);
         let mut next = self.pending().sweep(now);
         let mut sooner = |at: Option<Instant>| next = next.into_iter().chain(at).min();
@@ -419,9 +403,7 @@ impl Shared {
 impl Registry {
     /// Returns every peer whose handshake is done.
     pub(crate) fn established(&self) -> impl Iterator<Item = (&Peer, &Arc<Connection>)> {
-        self.routing
-            .peers()
-            .filter(|(_, connection)| connection.is_established())
+        self.routing.peers().filter(|(_, connection)| connection.is_established())
     }
 
     fn key(&self, connection: &Connection) -> Option<usize> {
@@ -430,9 +412,7 @@ impl Registry {
 
     /// Tells whether a subscription of this endpoint wants events of a type from an endpoint.
     pub(crate) fn wants(&self, id: TypeId, origin: &EndpointName) -> bool {
-        self.topics
-            .get(&id)
-            .is_some_and(|topic| topic.wants(origin))
+        self.topics.get(&id).is_some_and(|topic| topic.wants(origin))
     }
 
     /// Announces or withdraws a topic wherever that has changed. Returns the connections that

@@ -60,27 +60,12 @@ impl<P: Platform> Spawn<P> {
 
     async fn spawn(self) -> Result<Child<P>, SpawnError> {
         let name = EndpointName::new(&self.name)?;
-        let groups = self
-            .groups
-            .iter()
-            .map(EndpointName::new)
-            .collect::<Result<_, _>>()?;
+        let groups = self.groups.iter().map(EndpointName::new).collect::<Result<_, _>>()?;
         let platform = self.bus.platform().clone();
         let (link, stdin) = Link::pair(&platform).map_err(SpawnError::Link)?;
-        let process = platform
-            .spawn_process(self.command, stdin)
-            .map_err(SpawnError::Run)?;
-        let mut child = Child {
-            name,
-            platform,
-            process: Some(process),
-            link: Some(link),
-        };
-        let invite = Invite {
-            name: child.name.clone(),
-            dir: self.bus.path().to_owned(),
-            groups,
-        };
+        let process = platform.spawn_process(self.command, stdin).map_err(SpawnError::Run)?;
+        let mut child = Child { name, platform, process: Some(process), link: Some(link) };
+        let invite = Invite { name: child.name.clone(), dir: self.bus.path().to_owned(), groups };
         match child.hand_over(&invite, self.timeout).await {
             Ok(()) => Ok(child),
             Err(error) => {
@@ -102,9 +87,7 @@ impl<P: Platform> IntoFuture for Spawn<P> {
 
 impl<P: Platform> fmt::Debug for Spawn<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Spawn")
-            .field("name", &self.name)
-            .finish_non_exhaustive()
+        f.debug_struct("Spawn").field("name", &self.name).finish_non_exhaustive()
     }
 }
 
@@ -187,13 +170,7 @@ impl<P: Platform> Child<P> {
     }
 
     async fn hand_over(&mut self, invite: &Invite, timeout: Duration) -> Result<(), SpawnError> {
-        let Self {
-            platform,
-            process: Some(process),
-            link: Some(link),
-            ..
-        } = self
-        else {
+        let Self { platform, process: Some(process), link: Some(link), .. } = self else {
             unreachable!("a child has its process and link until it is dropped");
         };
         let invited = async {
@@ -248,15 +225,11 @@ impl<P: Platform> Child<P> {
     }
 
     fn process(&self) -> &P::Child {
-        self.process
-            .as_ref()
-            .expect("a child has its process until it is dropped")
+        self.process.as_ref().expect("a child has its process until it is dropped")
     }
 
     fn process_mut(&mut self) -> &mut P::Child {
-        self.process
-            .as_mut()
-            .expect("a child has its process until it is dropped")
+        self.process.as_mut().expect("a child has its process until it is dropped")
     }
 }
 
@@ -274,10 +247,7 @@ impl<P: Platform> Drop for Child<P> {
 
 impl<P: Platform> fmt::Debug for Child<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Child")
-            .field("name", &self.name)
-            .field("id", &self.id())
-            .finish()
+        f.debug_struct("Child").field("name", &self.name).field("id", &self.id()).finish()
     }
 }
 
@@ -293,11 +263,7 @@ pub struct Connect<P> {
 
 impl<P: Platform> Connect<P> {
     pub(crate) fn new(platform: P) -> Self {
-        Self {
-            platform,
-            limits: Limits::default(),
-            outlives_parent: false,
-        }
+        Self { platform, limits: Limits::default(), outlives_parent: false }
     }
 
     /// Sets the bounds that the endpoint keeps.

@@ -79,9 +79,7 @@ impl<'a, E: Event> SubscribeConfig<'a, E> {
     {
         let stream = self.stream();
         let (shared, subscription) = stream.handled();
-        shared
-            .runtime
-            .spawn(Box::pin(handler::run(shared.clone(), stream, handler)));
+        shared.runtime.spawn(Box::pin(handler::run(shared.clone(), stream, handler)));
         subscription
     }
 
@@ -107,10 +105,7 @@ impl<'a, E: Event> SubscribeConfig<'a, E> {
         let inbox = Arc::new(Inbox::new(self.config));
         shared.subscribe(&inbox);
         EventStream {
-            subscriber: Arc::new(Subscriber {
-                shared: Arc::downgrade(shared),
-                inbox,
-            }),
+            subscriber: Arc::new(Subscriber { shared: Arc::downgrade(shared), inbox }),
             batch: VecDeque::new(),
         }
     }
@@ -248,9 +243,7 @@ impl<E: Event> EventStream<E> {
     ///
     /// Dropping the future loses no event.
     pub async fn next(&mut self) -> Option<Result<Received<E>, Lagged>> {
-        poll_fn(|context| self.poll_item(context))
-            .await
-            .map(into_result)
+        poll_fn(|context| self.poll_item(context)).await.map(into_result)
     }
 
     /// Waits until every peer that is connected by now has acknowledged the subscription: events
@@ -321,9 +314,7 @@ impl<E: Event> Drop for EventStream<E> {
 
 impl<E: Event> fmt::Debug for EventStream<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("EventStream")
-            .field("event", &E::NAME)
-            .finish_non_exhaustive()
+        f.debug_struct("EventStream").field("event", &E::NAME).finish_non_exhaustive()
     }
 }
 
@@ -351,9 +342,7 @@ impl<E: Event> Future for WaitFor<E> {
 
 impl<E: Event> fmt::Debug for WaitFor<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("WaitFor")
-            .field("event", &E::NAME)
-            .finish_non_exhaustive()
+        f.debug_struct("WaitFor").field("event", &E::NAME).finish_non_exhaustive()
     }
 }
 

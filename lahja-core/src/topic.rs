@@ -89,11 +89,7 @@ pub(crate) trait AnyTopic: Send + Sync {
 
 impl<E: Event> Topic<E> {
     pub(crate) fn new(max_depth: usize) -> Self {
-        Self {
-            inboxes: Mutex::new(Arc::new([])),
-            version: AtomicU64::new(0),
-            max_depth,
-        }
+        Self { inboxes: Mutex::new(Arc::new([])), version: AtomicU64::new(0), max_depth }
     }
 
     pub(crate) fn inboxes(&self) -> Inboxes<E> {
@@ -142,12 +138,8 @@ impl<E: Event> AnyTopic for Topic<E> {
     }
 
     fn stage(self: Arc<Self>) -> Box<dyn AnyStage> {
-        let mut stage = Stage {
-            version: 0,
-            inboxes: Arc::new([]),
-            staged: VecDeque::new(),
-            topic: self,
-        };
+        let mut stage =
+            Stage { version: 0, inboxes: Arc::new([]), staged: VecDeque::new(), topic: self };
         stage.refresh();
         Box::new(stage)
     }
@@ -162,10 +154,7 @@ impl<E: Event> AnyTopic for Topic<E> {
 
     fn sweep(&self, now: Instant, limit: Duration) -> Option<Instant> {
         let inboxes = self.inboxes();
-        inboxes
-            .iter()
-            .filter_map(|inbox| inbox.sweep(now, limit))
-            .min()
+        inboxes.iter().filter_map(|inbox| inbox.sweep(now, limit)).min()
     }
 
     fn close(&self) {
@@ -214,19 +203,12 @@ impl<E: Event> Stage<E> {
 
 impl<E: Event> AnyStage for Stage<E> {
     fn receive(&mut self, arrival: Arrival<'_>, wakes: &mut Wakes) -> Result<(), PayloadError> {
-        let Arrival {
-            inlet,
-            payload,
-            reply,
-        } = arrival;
+        let Arrival { inlet, payload, reply } = arrival;
         if self.version != self.topic.version.load(Ordering::Acquire) {
             self.flush(wakes);
             self.refresh();
         }
-        let credit = RemoteCharge {
-            inlet: inlet.clone(),
-            bytes: charge(payload.len()),
-        };
+        let credit = RemoteCharge { inlet: inlet.clone(), bytes: charge(payload.len()) };
         let max_depth = self.topic.max_depth;
         let origin = inlet.origin();
         if let [inbox] = &self.inboxes[..] {
@@ -234,16 +216,12 @@ impl<E: Event> AnyStage for Stage<E> {
                 let event: E = decode(payload, max_depth)?;
                 if passes(inbox, &event) {
                     let event = Received::with_reply(event, origin.clone(), reply);
-                    self.staged
-                        .push_back(Item::Event(event, Charge::Remote(credit)));
+                    self.staged.push_back(Item::Event(event, Charge::Remote(credit)));
                 }
                 return Ok(());
             }
         }
-        let wanting = self
-            .inboxes
-            .iter()
-            .filter(|inbox| inbox.config.wants(origin));
+        let wanting = self.inboxes.iter().filter(|inbox| inbox.config.wants(origin));
         let wanting: Vec<_> = wanting.collect();
         if !wanting.is_empty() {
             let event = decode(payload, max_depth)?;

@@ -43,13 +43,11 @@ impl<P: Platform> UnixListener<P> {
     pub fn bind_on(platform: &P, path: impl AsRef<Path>) -> Result<Self, SocketError> {
         let path = path.as_ref();
         let (file, listener) = bind_path(path)?;
-        let listener = platform
-            .listener(listener)
-            .map_err(|source| SocketError::Io {
-                action: "listen at",
-                path: path.to_owned(),
-                source,
-            })?;
+        let listener = platform.listener(listener).map_err(|source| SocketError::Io {
+            action: "listen at",
+            path: path.to_owned(),
+            source,
+        })?;
         let _file = Some(file);
         Ok(Self { listener, _file })
     }

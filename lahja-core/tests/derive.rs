@@ -52,12 +52,10 @@ fn an_explicit_name_is_taken_as_it_is_written() {
 #[test]
 fn a_name_may_have_255_bytes() {
     #[derive(Serialize, Deserialize, Event)]
-    #[event(
-        name = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\
+    #[event(name = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\
                 0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\
                 0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\
-                0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcde"
-    )]
+                0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcde")]
     struct Long;
 
     assert_eq!(Long::NAME.len(), 255);

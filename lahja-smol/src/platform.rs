@@ -45,8 +45,5 @@ impl Platform for Smol {
 /// Either is a file or a terminal, or descriptors have run out.
 pub fn stdio() -> io::Result<StreamTransport<Async<File>, Async<File>>> {
     let (stdin, stdout) = lahja_core::take_stdio()?;
-    Ok(StreamTransport::new(
-        Async::new(stdin)?,
-        Async::new(stdout)?,
-    ))
+    Ok(StreamTransport::new(Async::new(stdin)?, Async::new(stdout)?))
 }

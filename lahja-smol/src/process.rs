@@ -38,9 +38,7 @@ pub(crate) fn spawn(smol: &Smol, mut command: Command, stdin: OwnedFd) -> io::Re
             driver().await;
         });
         // A driver counts once it was polled; a child that is started before that starts a thread.
-        let _ = driving
-            .as_mut()
-            .poll(&mut Context::from_waker(Waker::noop()));
+        let _ = driving.as_mut().poll(&mut Context::from_waker(Waker::noop()));
         smol.spawn(driving);
     });
     command.stdin(stdin).spawn().map(SmolChild)

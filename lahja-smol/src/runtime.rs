@@ -34,9 +34,7 @@ pub struct Smol {
 
 impl From<Arc<Executor<'static>>> for Smol {
     fn from(executor: Arc<Executor<'static>>) -> Self {
-        Self {
-            executor: Some(executor),
-        }
+        Self { executor: Some(executor) }
     }
 }
 

@@ -146,11 +146,7 @@ pub async fn order(endpoint: &Endpoint, puppet: &str, order: Order) -> Report {
 ///
 /// Panics unless it is done.
 pub async fn have_done(endpoint: &Endpoint, puppet: &str, what: Order) {
-    assert_eq!(
-        order(endpoint, puppet, what.clone()).await,
-        Report::Done,
-        "{what:?}"
-    );
+    assert_eq!(order(endpoint, puppet, what.clone()).await, Report::Done, "{what:?}");
 }
 
 /// Waits until no endpoint of this name is connected.

@@ -54,9 +54,8 @@ pub fn entries(path: impl AsRef<Path>) -> Vec<String> {
     let Ok(dir) = fs::read_dir(path) else {
         return Vec::new();
     };
-    let mut names: Vec<_> = dir
-        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .collect();
+    let mut names: Vec<_> =
+        dir.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     names.sort();
     names
 }

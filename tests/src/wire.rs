@@ -110,10 +110,7 @@ pub fn varint(mut number: u64) -> Vec<u8> {
 pub fn split_varint(bytes: &[u8]) -> (u64, &[u8]) {
     let len = 1 + bytes.iter().position(|byte| byte & 0x80 == 0).unwrap();
     let (number, rest) = bytes.split_at(len);
-    let bits = number
-        .iter()
-        .rev()
-        .fold(0, |bits, byte| bits << 7 | u64::from(byte & 0x7f));
+    let bits = number.iter().rev().fold(0, |bits, byte| bits << 7 | u64::from(byte & 0x7f));
     (bits, rest)
 }
 

@@ -61,10 +61,7 @@ async fn a_bad_name_is_an_error_that_says_which_rule_it_breaks(smol: Smol) {
         ("a\0", r#"endpoint name "a\0" holds '\0' at byte 1"#),
         ("ä\n", r#"endpoint name "ä\n" holds '\n' at byte 2"#),
         ("..", r#"endpoint name ".." begins with '.' or holds "..""#),
-        (
-            "a..b",
-            r#"endpoint name "a..b" begins with '.' or holds "..""#,
-        ),
+        ("a..b", r#"endpoint name "a..b" begins with '.' or holds "..""#),
         (".a", r#"endpoint name ".a" begins with '.' or holds "..""#),
     ] {
         let error = bus.endpoint(name).await.unwrap_err();
@@ -87,10 +84,7 @@ async fn a_bad_bus_name_is_an_error_that_says_so(smol: Smol) {
     }
     let error = open("bus-1");
     assert!(matches!(error, BusError::Reserved { .. }));
-    assert_eq!(
-        error.to_string(),
-        r#"event bus name "bus-1" begins like that of a private one"#
-    );
+    assert_eq!(error.to_string(), r#"event bus name "bus-1" begins like that of a private one"#);
 }
 
 async fn a_name_that_is_taken_here_or_elsewhere_is_free_after_a_kill(smol: Smol) {
@@ -184,10 +178,7 @@ async fn a_socket_path_that_is_too_long_is_an_error_before_anything_is_touched(s
     let len = path.as_os_str().len();
     let text = format!("socket path {path:?} of {len} bytes is longer than 107");
     assert_eq!(error.to_string(), text);
-    assert!(matches!(
-        error,
-        JoinError::Socket(SocketError::PathTooLong { .. })
-    ));
+    assert!(matches!(error, JoinError::Socket(SocketError::PathTooLong { .. })));
     assert_eq!(entries(&dir), [".bus.lock"]);
     // A shorter name fits.
     let short = bus.endpoint("n").await.unwrap();
@@ -206,12 +197,8 @@ async fn claim(mut command: Command, stdin: impl Into<Stdio>) -> [String; 3] {
 
 async fn a_process_that_nobody_spawned_is_told_so(_smol: Smol) {
     let scratch = Scratch::new();
-    let mut file = File::options()
-        .create_new(true)
-        .read(true)
-        .write(true)
-        .open(scratch.join("file"))
-        .unwrap();
+    let mut file =
+        File::options().create_new(true).read(true).write(true).open(scratch.join("file")).unwrap();
     file.write_all(b"content").unwrap();
     file.rewind().unwrap();
     for (stdin, is_left) in [
@@ -385,10 +372,7 @@ async fn frames_that_lie_cost_their_connection_alone(smol: Smol) {
     for (what, bytes) in [
         ("a length of zero", vec![0; 4]),
         ("the greatest length", vec![0xff; 4]),
-        (
-            "a length over that of a handshake",
-            4_097_u32.to_le_bytes().into(),
-        ),
+        ("a length over that of a handshake", 4_097_u32.to_le_bytes().into()),
         ("garbage of the promised length", garbage.clone()),
         ("another protocol", b"GET / HTTP/1.1\r\n\r\n".to_vec()),
         ("a message out of place", ready.clone()),
@@ -436,18 +420,9 @@ async fn lies_after_the_handshake_cost_their_connection_alone(smol: Smol) {
         ("the greatest length", vec![0xff; 4]),
         ("one byte too many", too_long.into()),
         ("an unknown kind", wire::frame(&[0x7f; 100])),
-        (
-            "a topic that nobody announced",
-            wire::frame(&wire::event(9, &[1])),
-        ),
-        (
-            "an epoch out of sequence",
-            wire::frame(&wire::announce(2, 0, "x")),
-        ),
-        (
-            "an acknowledgement of nothing",
-            wire::frame(&wire::acknowledge(99)),
-        ),
+        ("a topic that nobody announced", wire::frame(&wire::event(9, &[1]))),
+        ("an epoch out of sequence", wire::frame(&wire::announce(2, 0, "x"))),
+        ("an acknowledgement of nothing", wire::frame(&wire::acknowledge(99))),
         ("a second hello", wire::frame(&wire::hello("liar"))),
     ] {
         let mut peer = RawPeer::introduce(&path, "liar").await;

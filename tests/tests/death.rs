@@ -89,17 +89,11 @@ async fn requests_in_flight_fail_when_their_answerer_is_killed(smol: Smol) {
     let mut both = parent.request(Question(2)).without_timeout().into_future();
     assert!(poll_once(&mut both).await.is_none());
     // They have arrived, as what comes behind them has.
-    assert_eq!(
-        order(&parent, "b", Order::Groups).await,
-        Report::Names(vec![])
-    );
+    assert_eq!(order(&parent, "b", Order::Groups).await, Report::Names(vec![]));
     b.kill().unwrap();
     for request in dying {
         let error = request.await.unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            r#"endpoint "b" went away before it answered"#
-        );
+        assert_eq!(error.to_string(), r#"endpoint "b" went away before it answered"#);
         assert!(
             matches!(&error, RequestError::PeerGone { peer, sent: true } if *peer == "b"),
             "{error:?}"
@@ -110,10 +104,7 @@ async fn requests_in_flight_fail_when_their_answerer_is_killed(smol: Smol) {
     assert_eq!(parent.stats().requests_in_flight, 2);
     drop((living, both));
     assert_eq!(parent.stats().requests_in_flight, 0);
-    assert!(matches!(
-        ask(3, "b").await,
-        Err(RequestError::NoSubscribers(Question(3)))
-    ));
+    assert!(matches!(ask(3, "b").await, Err(RequestError::NoSubscribers(Question(3)))));
 }
 
 async fn what_a_process_sent_before_it_was_killed_arrives_before_its_end_is_seen(smol: Smol) {
@@ -127,10 +118,7 @@ async fn what_a_process_sent_before_it_was_killed_arrives_before_its_end_is_seen
     have_done(&parent, "b", Order::Broadcast(COUNT, Reach::All)).await;
     let dying = parent.request(Order::BroadcastAndDie(COUNT)).to("b");
     let died = dying.without_timeout().await;
-    assert!(matches!(
-        died,
-        Err(RequestError::PeerGone { sent: true, .. })
-    ));
+    assert!(matches!(died, Err(RequestError::PeerGone { sent: true, .. })));
     until_gone(&parent, "b").await;
     // Nothing comes later, and of what came nothing is missing but a suffix.
     let mut arrived = Vec::new();
@@ -200,10 +188,7 @@ async fn the_children_of_a_killed_process_end_and_its_bus_is_removed(smol: Smol)
     };
     let path = PathBuf::from(line().await);
     let ids = line().await;
-    let orphans: Vec<_> = ids
-        .split(' ')
-        .map(|id| Process::open(id.parse().unwrap()))
-        .collect();
+    let orphans: Vec<_> = ids.split(' ').map(|id| Process::open(id.parse().unwrap())).collect();
     assert_eq!(orphans.len(), 5);
     assert!(path.exists());
     middle.kill().unwrap();
@@ -244,10 +229,7 @@ async fn a_bus_is_removed_with_the_last_process_on_it(smol: Smol) {
     parent.wait_until_subscribed::<Order>(scope).await;
     let leaving = parent.request(Order::Exit(0)).to("m").without_timeout();
     let left = leaving.await;
-    assert!(
-        matches!(left, Err(RequestError::PeerGone { .. })),
-        "{left:?}"
-    );
+    assert!(matches!(left, Err(RequestError::PeerGone { .. })), "{left:?}");
     member.status().await.unwrap();
     // Nobody has cleaned up after these two yet, and nobody has to.
     drop(parent);

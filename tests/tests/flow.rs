@@ -59,10 +59,7 @@ async fn a_producer_waits_with_a_window_in_memory_and_nothing_else_does(smol: Sm
         assert_eq!(passed, Report::Numbers(vec![("parent".into(), number)]));
     }
     assert!(poll_once(&mut waiting).await.is_none());
-    assert!(matches!(
-        parent.broadcast(load(0)).now(),
-        Err(BroadcastError::Full(Load(0, _)))
-    ));
+    assert!(matches!(parent.broadcast(load(0)).now(), Err(BroadcastError::Full(Load(0, _)))));
 
     // The one that waits goes on when the others are read, and nothing is lost.
     let reading = order(&parent, "c", Order::TakeLoads(taken as usize + 1));

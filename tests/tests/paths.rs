@@ -60,8 +60,7 @@ async fn a_server_and_its_client_talk(smol: Smol) {
     a.broadcast(Number(1)).await.unwrap();
     assert_eq!(numbers.next().await.unwrap().unwrap().0, 1);
     let _answer = a.answer(|question: Received<Question>| Number(question.0 * 2));
-    b.wait_until_subscribed::<Question>(lahja_smol::Scope::All)
-        .await;
+    b.wait_until_subscribed::<Question>(lahja_smol::Scope::All).await;
     assert_eq!(b.request(Question(4)).await.unwrap(), Number(8));
     drop(server);
     until(|| entries(scratch.path()).is_empty()).await;
@@ -113,9 +112,7 @@ async fn two_hundred_connect_at_once(smol: Smol) {
     let server = endpoint(&smol, "server");
     let mut numbers = server.stream::<Number>();
     let _server = server.serve(listener(&smol, &scratch));
-    let clients: Vec<_> = (0..200)
-        .map(|n| endpoint(&smol, &format!("c{n}")))
-        .collect();
+    let clients: Vec<_> = (0..200).map(|n| endpoint(&smol, &format!("c{n}"))).collect();
     let mut connecting = Vec::new();
     for client in &clients {
         let mut connect = Box::pin(client.connect(connector(&smol, &scratch)));
@@ -213,9 +210,7 @@ async fn a_path_in_no_directory_is_an_error(smol: Smol) {
     ] {
         let path = scratch.join(place);
         match UnixListener::bind_on(&smol, &path).unwrap_err() {
-            SocketError::Io {
-                path: at, source, ..
-            } => {
+            SocketError::Io { path: at, source, .. } => {
                 assert_eq!((at, source.kind()), (path, kind));
             }
             other => panic!("{other}"),

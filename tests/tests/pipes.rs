@@ -62,10 +62,7 @@ async fn the_end_of_the_child_is_seen(smol: Smol) {
             child.kill().unwrap();
         } else {
             let exit = parent.request(Order::Exit(0)).without_timeout();
-            assert!(matches!(
-                exit.await,
-                Err(RequestError::PeerGone { sent: true, .. })
-            ));
+            assert!(matches!(exit.await, Err(RequestError::PeerGone { sent: true, .. })));
         }
         gone.await;
         assert!(!parent.is_connected_to("piped"));

@@ -62,10 +62,7 @@ async fn an_event_to_one_endpoint_is_sent_to_it_alone(smol: Smol) {
     take(&parent, "b", &[0, 1, 2, 3, 4, 5]).await;
     take(&parent, "c", &[5]).await;
     let nobody = parent.broadcast(Number(6)).to("d").await;
-    assert!(matches!(
-        nobody,
-        Err(BroadcastError::NoSubscribers(Number(6)))
-    ));
+    assert!(matches!(nobody, Err(BroadcastError::NoSubscribers(Number(6)))));
 }
 
 async fn an_event_to_a_group_is_sent_to_its_members_alone(smol: Smol) {
@@ -77,11 +74,7 @@ async fn an_event_to_a_group_is_sent_to_its_members_alone(smol: Smol) {
     listen(&parent).await;
     let mut own = parent.stream::<Number>();
     let before = count(&parent).await;
-    parent
-        .broadcast(Number(1))
-        .to_group("workers")
-        .await
-        .unwrap();
+    parent.broadcast(Number(1)).to_group("workers").await.unwrap();
     assert_sent(&parent, before, [1, 0]).await;
     parent.broadcast(Number(2)).await.unwrap();
     take(&parent, "b", &[1, 2]).await;

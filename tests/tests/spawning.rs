@@ -52,10 +52,7 @@ async fn a_child_has_joined_when_spawn_is_done(smol: Smol) {
     assert_eq!(children(), [child.id()]);
     parent.wait_until_connected_to("c").await;
     assert_eq!(parent.connections(), ["c"]);
-    assert_eq!(
-        order(&parent, "c", Order::Connections).await,
-        Report::Names(vec!["parent".into()])
-    );
+    assert_eq!(order(&parent, "c", Order::Connections).await, Report::Names(vec!["parent".into()]));
 }
 
 async fn parent_and_children_broadcast_stream_request_and_answer(smol: Smol) {
@@ -115,11 +112,7 @@ async fn a_child_is_in_the_groups_given_at_spawn(smol: Smol) {
         let taken = Report::Numbers(vec![("parent".into(), 1)]);
         assert_eq!(order(&parent, "c", Order::Take(1)).await, taken);
     }
-    parent
-        .broadcast(Number(1))
-        .to_group("green")
-        .await
-        .unwrap_err();
+    parent.broadcast(Number(1)).to_group("green").await.unwrap_err();
 }
 
 async fn the_standard_input_of_a_child_is_null_once_it_has_joined(smol: Smol) {
@@ -169,10 +162,7 @@ async fn a_program_that_is_missing_or_not_executable_is_an_error_of_running_it(s
 async fn a_child_that_exits_before_it_has_joined_is_an_error_with_its_status(smol: Smol) {
     let (bus, parent) = start(&smol).await;
     let error = bus.spawn("c", shell("exit 3")).await.unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "the child ended before it had joined the bus: exit status: 3"
-    );
+    assert_eq!(error.to_string(), "the child ended before it had joined the bus: exit status: 3");
     assert!(matches!(error, SpawnError::Exited(status) if status.code() == Some(3)));
     let error = bus.spawn("c", shell("kill -KILL $$")).await.unwrap_err();
     assert!(matches!(error, SpawnError::Exited(status) if status.signal() == Some(9)));
@@ -184,10 +174,7 @@ async fn a_child_that_never_joins_is_killed_when_its_time_is_up(smol: Smol) {
     let timeout = Duration::from_millis(50);
     let spawning = bus.spawn("c", shell("trap '' TERM; exec sleep 600"));
     let error = spawning.timeout(timeout).await.unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "the child has not joined the bus within 50ms"
-    );
+    assert_eq!(error.to_string(), "the child has not joined the bus within 50ms");
     assert!(matches!(error, SpawnError::TimedOut(t) if t == timeout));
     still_serves(&bus, &parent).await;
 }
@@ -223,10 +210,7 @@ async fn a_bad_name_starts_no_process(smol: Smol) {
     let error = bus.spawn("", command()).await.unwrap_err();
     assert!(matches!(error, SpawnError::Name(NameError::Empty)));
     let error = bus.spawn("a/b", command()).await.unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "endpoint name \"a/b\" holds '/' at byte 1"
-    );
+    assert_eq!(error.to_string(), "endpoint name \"a/b\" holds '/' at byte 1");
     still_serves(&bus, &parent).await;
     assert!(entries(scratch.path()).is_empty());
 }
@@ -340,10 +324,7 @@ async fn no_thread_is_started_behind_the_users_back(smol: Smol) {
     let before = threads();
     let (bus, parent) = start(&smol).await;
     let child = bus.spawn("c", child!("puppet")).await.unwrap();
-    assert_eq!(
-        order(&parent, "c", Order::Groups).await,
-        Report::Names(vec![])
-    );
+    assert_eq!(order(&parent, "c", Order::Groups).await, Report::Names(vec![]));
     child.shutdown(GRACE).await.unwrap();
     let mut started = threads();
     for thread in before {

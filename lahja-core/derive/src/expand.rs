@@ -241,10 +241,7 @@ mod tests {
     fn path_among(dependencies: &[(&str, &str)]) -> Result<String> {
         let find = |package: &str| match dependencies.iter().find(|(p, _)| *p == package) {
             Some((_, name)) => Ok(FoundCrate::Name((*name).into())),
-            None => Err(CrateNotFound {
-                crate_name: package.into(),
-                path: PathBuf::new(),
-            }),
+            None => Err(CrateNotFound { crate_name: package.into(), path: PathBuf::new() }),
         };
         core_path(find).map(|path| path.to_token_stream().to_string().replace(' ', ""))
     }

@@ -83,7 +83,5 @@ mod expand;
 #[proc_macro_derive(Event, attributes(event))]
 pub fn derive_event(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);
-    expand::event(&input)
-        .unwrap_or_else(Error::into_compile_error)
-        .into()
+    expand::event(&input).unwrap_or_else(Error::into_compile_error).into()
 }

@@ -28,12 +28,8 @@ pub(super) async fn run<R: FrameReader>(
     shared: Arc<Shared>,
     mut reader: R,
 ) {
-    let mut ending = Ending {
-        connection: &connection,
-        shared: &shared,
-        end: End::Stopped,
-        refused: false,
-    };
+    let mut ending =
+        Ending { connection: &connection, shared: &shared, end: End::Stopped, refused: false };
     let mut inbound = Inbound {
         connection: &connection,
         shared: &shared,
@@ -227,19 +223,11 @@ impl Inbound<'_> {
             Happening::Credit => {
                 connection.progress.notify(usize::MAX);
             }
-            Happening::Event {
-                number,
-                request,
-                payload,
-            } => {
+            Happening::Event { number, request, payload } => {
                 self.open(number);
                 self.receive(number, request, payload)?;
             }
-            Happening::Response {
-                id,
-                response_type,
-                payload,
-            } => {
+            Happening::Response { id, response_type, payload } => {
                 self.respond(id, response_type, payload);
                 connection.progress.notify(usize::MAX);
             }
@@ -297,11 +285,7 @@ impl Inbound<'_> {
             let connection = inlet.connection.clone();
             Reply::to_peer(connection, id, inlet.topic.response())
         });
-        let arrival = Arrival {
-            inlet,
-            payload,
-            reply: reply.clone(),
-        };
+        let arrival = Arrival { inlet, payload, reply: reply.clone() };
         if let Err(error) = entry.stage.receive(arrival, &mut self.wakes) {
             self.shared.counters.count_malformed(&error);
             reply.inspect(|reply| reply.refuse());
@@ -321,10 +305,7 @@ impl Inbound<'_> {
         let outcome = catch_unwind(AssertUnwindSafe(|| decode(response_type, payload, depth)))
             .unwrap_or(Err(Failure::Malformed(PayloadError::Panicked)));
         let connection = self.connection.id;
-        let unused = self
-            .shared
-            .pending()
-            .complete(id, |asked| asked.is_peer(connection), outcome);
+        let unused = self.shared.pending().complete(id, |asked| asked.is_peer(connection), outcome);
         drop(unused);
     }
 }
@@ -346,8 +327,7 @@ impl Drop for Ending<'_> {
         };
         let connection = self.connection;
         connection.update(Session::end);
-        self.shared
-            .remove_connection(connection, connection.written());
+        self.shared.remove_connection(connection, connection.written());
         connection.end(error);
         // A refusal still has to reach the peer; anything else ends here.
         if !self.refused {

@@ -187,9 +187,7 @@ impl Connection {
         if outbound.session.is_overrun() {
             drop(outbound);
             let backlog = queued;
-            self.fail(ConnectError::Protocol(ProtocolError::NotReading {
-                backlog,
-            }));
+            self.fail(ConnectError::Protocol(ProtocolError::NotReading { backlog }));
             return Turn::GoesOn;
         }
         let is_full = queued >= WRITE_AT;
@@ -329,18 +327,13 @@ fn write(writer: &mut Writer, context: &mut Context<'_>) -> (u64, Poll<io::Resul
 }
 
 fn count_users(frames: &FrameBuffer) -> u64 {
-    let users = frames
-        .unwritten()
-        .filter(|content| Message::content_is_users(content));
+    let users = frames.unwritten().filter(|content| Message::content_is_users(content));
     users.count() as u64
 }
 
 /// Writes what callers leave to it, until the session has ended and everything is written.
 pub(super) async fn run(connection: Arc<Connection>, shared: Arc<Shared>) {
-    let mut held = Settled {
-        connection: &connection,
-        writer: None,
-    };
+    let mut held = Settled { connection: &connection, writer: None };
     poll_fn(|context| connection.poll_writer(&mut held.writer, context)).await;
     if connection.is_stopped() {
         return;

@@ -20,62 +20,25 @@ fn golden() -> Vec<(Message<'static>, Vec<u8>)> {
     let mut hello_bytes = b"\x01lahja\x01\x02\xac\x02\x02\x01".to_vec();
     hello_bytes.extend([0; 14]);
     hello_bytes.extend(b"\x80\x80\x80\x08\x80\x20\x01\x02e1\x01\x01g");
-    let announce = Message::Announce {
-        epoch: 1,
-        number: 5,
-        window: 262_144,
-        fingerprint: 9,
-        name: "a.B",
-    };
-    let event = |request| Message::Event {
-        number: 130,
-        request,
-        payload: b"xy",
-    };
-    let response = Message::Response {
-        id: 7,
-        response_type: 1,
-        payload: b"z",
-    };
-    let failure = Message::Failure {
-        id: 7,
-        reason: FailureReason::Unanswered,
-    };
+    let announce =
+        Message::Announce { epoch: 1, number: 5, window: 262_144, fingerprint: 9, name: "a.B" };
+    let event = |request| Message::Event { number: 130, request, payload: b"xy" };
+    let response = Message::Response { id: 7, response_type: 1, payload: b"z" };
+    let failure = Message::Failure { id: 7, reason: FailureReason::Unanswered };
     vec![
         (Message::Hello(hello()), hello_bytes),
         (Message::Refuse(Refusal::NameTaken), b"\x02\x02".to_vec()),
-        (
-            announce,
-            b"\x03\x01\x05\x80\x80\x10\x09\0\0\0\0\0\0\0\x03a.B".to_vec(),
-        ),
-        (
-            Message::Withdraw {
-                epoch: 2,
-                number: 5,
-            },
-            b"\x04\x02\x05".to_vec(),
-        ),
+        (announce, b"\x03\x01\x05\x80\x80\x10\x09\0\0\0\0\0\0\0\x03a.B".to_vec()),
+        (Message::Withdraw { epoch: 2, number: 5 }, b"\x04\x02\x05".to_vec()),
         (Message::Ready, b"\x05".to_vec()),
         (Message::Acknowledge { epoch: 2 }, b"\x06\x02".to_vec()),
-        (
-            Message::Credit {
-                number: 5,
-                bytes: 128,
-            },
-            b"\x07\x05\x80\x01".to_vec(),
-        ),
+        (Message::Credit { number: 5, bytes: 128 }, b"\x07\x05\x80\x01".to_vec()),
         (event(None), b"\x08\0\x82\x01xy".to_vec()),
         (event(Some(3)), b"\x08\x01\x82\x01\x03xy".to_vec()),
         (response, b"\x09\0\x07\x01\0\0\0\0\0\0\0z".to_vec()),
         (failure, b"\x0a\x07\x01".to_vec()),
         (Message::Cancel { id: 7 }, b"\x0b\x07".to_vec()),
-        (
-            Message::Lagged {
-                number: 5,
-                count: 9,
-            },
-            b"\x0c\x05\x09".to_vec(),
-        ),
+        (Message::Lagged { number: 5, count: 9 }, b"\x0c\x05\x09".to_vec()),
         (Message::Goodbye, b"\x0d".to_vec()),
         (Message::Unknown, b"\x80".to_vec()),
     ]
@@ -122,20 +85,13 @@ fn every_content_of_up_to_three_bytes_is_read_or_refused() {
 fn an_unknown_optional_kind_is_skipped_and_an_unknown_other_kind_refused() {
     assert_eq!(Message::decode(&[0xff, 1, 2]), Ok(Message::Unknown));
     let kind = 0x0e;
-    assert_eq!(
-        Message::decode(&[kind]),
-        Err(ProtocolError::UnknownKind { kind })
-    );
+    assert_eq!(Message::decode(&[kind]), Err(ProtocolError::UnknownKind { kind }));
 }
 
 #[test]
 fn options_are_skipped_and_other_flags_refused() {
     let payload = b"xy".as_slice();
-    let event = Message::Event {
-        number: 5,
-        request: None,
-        payload,
-    };
+    let event = Message::Event { number: 5, request: None, payload };
     assert_eq!(Message::decode(b"\x08\x02\x05\x03abcxy"), Ok(event));
     let flags = 4;
     let refused = Err(ProtocolError::UnknownFlags { flags });
@@ -148,10 +104,7 @@ fn a_number_over_its_width_is_refused() {
     let mut cancel = b"\x0b".to_vec();
     cancel.extend([0xff; 9]);
     cancel.push(1);
-    assert_eq!(
-        Message::decode(&cancel),
-        Ok(Message::Cancel { id: u64::MAX })
-    );
+    assert_eq!(Message::decode(&cancel), Ok(Message::Cancel { id: u64::MAX }));
     *cancel.last_mut().unwrap() = 2;
     assert_eq!(Message::decode(&cancel), too_large);
     *cancel.last_mut().unwrap() = 0xff;
@@ -167,10 +120,7 @@ fn a_stranger_and_a_bad_name_are_told_apart() {
     Message::Hello(hello()).encode(&mut bytes);
     let name = bytes.windows(2).position(|two| two == b"e1").unwrap();
     bytes[name] = b'/';
-    assert!(matches!(
-        Message::decode(&bytes),
-        Err(ProtocolError::BadName(_))
-    ));
+    assert!(matches!(Message::decode(&bytes), Err(ProtocolError::BadName(_))));
 }
 
 #[test]
@@ -180,11 +130,7 @@ fn the_short_way_to_read_an_event_agrees_with_the_long_one() {
     }
     for number in [0, 5, 127, 128] {
         let mut bytes = Vec::new();
-        let event = Message::Event {
-            number,
-            request: None,
-            payload: b"xy",
-        };
+        let event = Message::Event { number, request: None, payload: b"xy" };
         event.encode(&mut bytes);
         assert_eq!(Message::decode(&bytes), Ok(event));
         let plain = (number < 128).then_some((number, b"xy".as_slice()));

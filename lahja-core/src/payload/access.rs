@@ -54,13 +54,7 @@ pub(super) struct Elements<'a, 'de> {
 impl<'a, 'de> Elements<'a, 'de> {
     #[inline]
     pub(super) fn new(place: Place<'a, 'de>, len: usize, hint: usize) -> Self {
-        Self {
-            place,
-            left: len,
-            hint,
-            charged: 0,
-            value_charged: 0,
-        }
+        Self { place, left: len, hint, charged: 0, value_charged: 0 }
     }
 
     /// Charges for the elements left at once, which later are free if they are of one type.

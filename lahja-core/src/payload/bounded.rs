@@ -49,8 +49,7 @@ pub(super) const fn price<T>() -> usize {
 
 /// Returns the memory that a payload of `len` bytes may claim, in bytes.
 pub(super) fn budget(len: usize) -> usize {
-    len.saturating_mul(MEMORY_PER_BYTE)
-        .saturating_add(MEMORY_AT_LEAST)
+    len.saturating_mul(MEMORY_PER_BYTE).saturating_add(MEMORY_AT_LEAST)
 }
 
 #[inline]
@@ -58,22 +57,12 @@ pub(super) fn decode<T: DeserializeOwned>(
     bytes: &[u8],
     max_depth: usize,
 ) -> Result<T, PayloadError> {
-    let mut input = Input {
-        codec: Codec::from_bytes(bytes),
-        budget: budget(bytes.len()),
-    };
-    let place = Place {
-        input: &mut input,
-        levels: max_depth,
-        size: size_of::<T>(),
-    };
+    let mut input = Input { codec: Codec::from_bytes(bytes), budget: budget(bytes.len()) };
+    let place = Place { input: &mut input, levels: max_depth, size: size_of::<T>() };
     let result = T::deserialize(place);
     match (result, input.left()) {
         (Ok(value), 0) => Ok(value),
-        (Ok(_), extra) => Err(PayloadError::Trailing {
-            len: bytes.len(),
-            extra,
-        }),
+        (Ok(_), extra) => Err(PayloadError::Trailing { len: bytes.len(), extra }),
         (Err(failure), left) => Err(failure.explain(bytes.len(), left, max_depth)),
     }
 }
@@ -133,21 +122,13 @@ impl<'a, 'de> Place<'a, 'de> {
         if size_of::<T>() > self.size {
             self.input.charge(Some(size_of::<T>()))?;
         }
-        Ok(Self {
-            input: self.input,
-            levels,
-            size: size_of::<T>(),
-        })
+        Ok(Self { input: self.input, levels, size: size_of::<T>() })
     }
 
     /// Returns the place of a `T` within the level that has been entered.
     #[inline]
     pub(super) fn inner<T>(&mut self) -> Place<'_, 'de> {
-        Place {
-            input: self.input,
-            levels: self.levels,
-            size: size_of::<T>(),
-        }
+        Place { input: self.input, levels: self.levels, size: size_of::<T>() }
     }
 
     /// Charges for `memory` bytes, or for more than there can be.

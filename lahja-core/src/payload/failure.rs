@@ -33,15 +33,9 @@ impl Failure {
             Cause::Codec(postcard::Error::DeserializeUnexpectedEnd) => {
                 PayloadError::Truncated { len }
             }
-            Cause::Codec(error) => PayloadError::Malformed {
-                reason: malformed(&error),
-                at,
-            },
+            Cause::Codec(error) => PayloadError::Malformed { reason: malformed(&error), at },
             Cause::TooDeep => PayloadError::TooDeep { max },
-            Cause::OverBudget => PayloadError::OverBudget {
-                len,
-                budget: budget(len),
-            },
+            Cause::OverBudget => PayloadError::OverBudget { len, budget: budget(len) },
             Cause::Unsupported { asked } => PayloadError::Unsupported { asked },
             Cause::Refused { reason } => PayloadError::Refused { reason, at },
         }
@@ -69,9 +63,7 @@ impl From<postcard::Error> for Failure {
 impl de::Error for Failure {
     #[cold]
     fn custom<T: fmt::Display>(reason: T) -> Self {
-        Self::new(Cause::Refused {
-            reason: reason.to_string(),
-        })
+        Self::new(Cause::Refused { reason: reason.to_string() })
     }
 }
 

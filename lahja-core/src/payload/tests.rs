@@ -134,10 +134,7 @@ fn record() -> Record {
             Kind::Nothing,
             Kind::One(-9),
             Kind::Two(1, "two".into()),
-            Kind::Named {
-                x: Some(7),
-                y: vec![true, false],
-            },
+            Kind::Named { x: Some(7), y: vec![true, false] },
         ],
         by_name: BTreeMap::from([("a".into(), vec![1, 2]), ("b".into(), vec![])]),
         by_number: HashMap::from([(1, "one".into()), (2, String::new())]),

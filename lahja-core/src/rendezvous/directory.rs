@@ -15,9 +15,7 @@ use crate::error::BusError;
 /// A directory's descriptor, shared by the locks inside it.
 pub(super) type DirFd = Arc<OwnedFd>;
 
-const OPEN: OFlags = OFlags::DIRECTORY
-    .union(OFlags::NOFOLLOW)
-    .union(OFlags::CLOEXEC);
+const OPEN: OFlags = OFlags::DIRECTORY.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 pub(super) const WRITABLE_BY_OTHERS: u32 = 0o022;
 const ACCESSIBLE_TO_OTHERS: u32 = 0o077;
 const STICKY: u32 = 0o1000;
@@ -60,12 +58,7 @@ impl Location {
         let parent = open(CWD, above.as_os_str(), OFlags::PATH, above, |stat| {
             check_parent(above, stat, me)
         })?;
-        Ok(Self {
-            parent,
-            name: name.into(),
-            me,
-            path,
-        })
+        Ok(Self { parent, name: name.into(), me, path })
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -87,13 +80,9 @@ impl Location {
 
     /// Opens the directory if it is ours alone.
     pub(super) fn open(&self) -> Result<OwnedFd, BusError> {
-        open(
-            &self.parent,
-            &self.name,
-            OFlags::RDONLY,
-            &self.path,
-            |stat| check_own(&self.path, stat, self.me),
-        )
+        open(&self.parent, &self.name, OFlags::RDONLY, &self.path, |stat| {
+            check_own(&self.path, stat, self.me)
+        })
     }
 
     /// Tells whether `fd` is what has the name now.
@@ -129,16 +118,10 @@ fn open(
 fn check_own(path: &Path, stat: &Stat, me: Uid) -> Result<(), BusError> {
     check_type(path, stat)?;
     if stat.st_uid != me.as_raw() {
-        return Err(BusError::ForeignOwner {
-            path: path.into(),
-            uid: stat.st_uid,
-        });
+        return Err(BusError::ForeignOwner { path: path.into(), uid: stat.st_uid });
     }
     if stat.st_mode & ACCESSIBLE_TO_OTHERS != 0 {
-        return Err(BusError::TooOpen {
-            path: path.into(),
-            mode: permissions(stat),
-        });
+        return Err(BusError::TooOpen { path: path.into(), mode: permissions(stat) });
     }
     Ok(())
 }
@@ -152,11 +135,7 @@ fn check_parent(path: &Path, stat: &Stat, me: Uid) -> Result<(), BusError> {
     if closed || stat.st_mode & STICKY != 0 {
         return Ok(());
     }
-    Err(BusError::UnsafeParent {
-        path: path.into(),
-        uid: stat.st_uid,
-        mode: permissions(stat),
-    })
+    Err(BusError::UnsafeParent { path: path.into(), uid: stat.st_uid, mode: permissions(stat) })
 }
 
 fn check_type(path: &Path, stat: &Stat) -> Result<(), BusError> {
@@ -282,10 +261,7 @@ mod tests {
     #[test]
     fn a_path_that_ends_in_no_name_is_refused() {
         for path in ["/", "", ".."] {
-            assert!(
-                matches!(refusal(Path::new(path)), BusError::Io { .. }),
-                "{path}"
-            );
+            assert!(matches!(refusal(Path::new(path)), BusError::Io { .. }), "{path}");
         }
     }
 
@@ -339,10 +315,7 @@ mod tests {
         stat.st_uid = 1000;
         let check = |me| check_parent(temp.path(), &stat, Uid::from_raw(me));
         check(1000).unwrap();
-        assert!(matches!(
-            check(1001),
-            Err(BusError::UnsafeParent { uid: 1000, .. })
-        ));
+        assert!(matches!(check(1001), Err(BusError::UnsafeParent { uid: 1000, .. })));
         stat.st_uid = 0;
         check_parent(temp.path(), &stat, Uid::from_raw(1001)).unwrap();
     }

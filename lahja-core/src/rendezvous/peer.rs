@@ -17,9 +17,7 @@ fn check_peer_is(socket: impl AsFd, user: Uid) -> Result<(), PeerError> {
     if peer.uid == user {
         return Ok(());
     }
-    Err(PeerError::ForeignUser {
-        uid: peer.uid.as_raw(),
-    })
+    Err(PeerError::ForeignUser { uid: peer.uid.as_raw() })
 }
 
 #[cfg(test)]

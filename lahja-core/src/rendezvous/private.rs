@@ -249,9 +249,7 @@ mod tests {
         let temp = TempDir::new();
         for _ in 0..200 {
             let owner = private_in(temp.path());
-            let guests: Vec<_> = (0..3)
-                .map(|_| BusDir::join(owner.path()).unwrap())
-                .collect();
+            let guests: Vec<_> = (0..3).map(|_| BusDir::join(owner.path()).unwrap()).collect();
             thread::scope(|scope| {
                 for handle in guests.into_iter().chain([owner]) {
                     scope.spawn(move || drop(handle));

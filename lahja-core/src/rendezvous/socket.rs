@@ -67,11 +67,7 @@ pub(crate) fn connect_path(path: impl AsRef<Path>) -> Result<UnixStream, SocketE
 pub(super) fn address(path: &Path) -> Result<SocketAddrUnix, SocketError> {
     let len = path.as_os_str().len();
     if len > MAX_PATH {
-        return Err(SocketError::PathTooLong {
-            path: path.into(),
-            len,
-            max: MAX_PATH,
-        });
+        return Err(SocketError::PathTooLong { path: path.into(), len, max: MAX_PATH });
     }
     if len == 0 {
         // The kernel would take it for an abstract name, which anybody can reach.
@@ -121,9 +117,7 @@ impl Place {
     }
 
     fn in_use(&self) -> SocketError {
-        SocketError::InUse {
-            path: self.path.clone(),
-        }
+        SocketError::InUse { path: self.path.clone() }
     }
 
     /// Removes the socket that somebody dead has left.
@@ -147,10 +141,7 @@ impl Place {
             Errno::ADDRINUSE => self.in_use(),
             errno => failed(errno.into()),
         })?;
-        let file = SocketFile {
-            path: self.path,
-            lock: self.lock,
-        };
+        let file = SocketFile { path: self.path, lock: self.lock };
         file.restrict().map_err(failed)?;
         listen(&socket, BACKLOG).map_err(|errno| failed(errno.into()))?;
         Ok((file, socket.into()))
@@ -200,11 +191,7 @@ impl Drop for SocketFile {
 
 impl SocketError {
     pub(super) fn io(action: &'static str, path: &Path, source: impl Into<io::Error>) -> Self {
-        Self::Io {
-            action,
-            path: path.into(),
-            source: source.into(),
-        }
+        Self::Io { action, path: path.into(), source: source.into() }
     }
 }
 
@@ -283,10 +270,7 @@ mod tests {
             panic!("the path was taken");
         };
         assert_eq!((path, len, max), (long.clone(), 108, 107));
-        assert!(matches!(
-            connect_path(&long),
-            Err(SocketError::PathTooLong { .. })
-        ));
+        assert!(matches!(connect_path(&long), Err(SocketError::PathTooLong { .. })));
         assert_eq!(temp.entries(), before);
     }
 
@@ -294,10 +278,7 @@ mod tests {
     fn no_name_becomes_an_abstract_one() {
         assert_eq!(io_kind(bind_path("")), Some(ErrorKind::NotFound));
         assert_eq!(io_kind(connect_path("")), Some(ErrorKind::NotFound));
-        assert_eq!(
-            io_kind(connect_path("\0abc")),
-            Some(ErrorKind::InvalidInput)
-        );
+        assert_eq!(io_kind(connect_path("\0abc")), Some(ErrorKind::InvalidInput));
     }
 
     #[test]
@@ -310,10 +291,7 @@ mod tests {
         assert!(matches!(bind_path(&path), Err(SocketError::InUse { .. })));
         assert!(path.exists());
         drop(lock);
-        assert_eq!(
-            io_kind(connect_path(&path)),
-            Some(ErrorKind::ConnectionRefused)
-        );
+        assert_eq!(io_kind(connect_path(&path)), Some(ErrorKind::ConnectionRefused));
         let (_file, _listener) = bind_path(&path).unwrap();
         connect_path(&path).unwrap();
     }

@@ -38,10 +38,7 @@ fn an_endpoint_is_found_by_name_and_leaves_nothing_behind() {
     let (seat, listener) = claim(&bus, "e1").unwrap();
     assert_eq!(seat.dir().path(), bus.path());
     assert_eq!(entries(bus.path()), [".bus.lock", "e1.ipc", "e1.lock"]);
-    let mode = fs::metadata(seat.socket_path())
-        .unwrap()
-        .permissions()
-        .mode();
+    let mode = fs::metadata(seat.socket_path()).unwrap().permissions().mode();
     assert_eq!(mode & 0o7777, 0o600);
 
     let stream = bus.connect(&name("e1")).unwrap();
@@ -266,15 +263,11 @@ fn a_stale_socket_has_exactly_one_heir_among_processes() {
     let test = "rendezvous::tests::a_stale_socket_has_exactly_one_heir_among_processes";
     let temp = TempDir::new();
     let bus = bus_in(&temp);
-    let mut contenders: Vec<_> = (0..CONTENDERS)
-        .map(|_| Contender::start(test, &bus))
-        .collect();
+    let mut contenders: Vec<_> = (0..CONTENDERS).map(|_| Contender::start(test, &bus)).collect();
     for round in 0..ROUNDS {
         residue(bus.path(), "e1");
         contenders.iter_mut().for_each(Contender::send);
-        let heirs = contenders
-            .iter_mut()
-            .filter_map(|c| c.answer().then_some(()));
+        let heirs = contenders.iter_mut().filter_map(|c| c.answer().then_some(()));
         assert_eq!(heirs.count(), 1, "round {round}");
         bus.connect(&name("e1")).unwrap();
         contenders.iter_mut().for_each(Contender::send);
@@ -297,10 +290,7 @@ fn a_killed_endpoint_needs_no_cleaning_by_hand() {
     let mut victim = Contender::start(test, &private);
     victim.send();
     assert!(victim.answer());
-    assert!(matches!(
-        claim(&private, "e1"),
-        Err(JoinError::NameTaken { .. })
-    ));
+    assert!(matches!(claim(&private, "e1"), Err(JoinError::NameTaken { .. })));
     assert!(private.is_live(&name("e1")).unwrap());
     victim.kill();
     assert!(!private.is_live(&name("e1")).unwrap());

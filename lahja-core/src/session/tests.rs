@@ -89,14 +89,7 @@ fn hello(name: &str, nonce: u128, limits: &Limits) -> Hello {
 }
 
 fn small() -> Limits {
-    Limits {
-        frame: 1_000,
-        window: 100,
-        backlog: 300,
-        topics: 2,
-        requests: 2,
-        ..Limits::default()
-    }
+    Limits { frame: 1_000, window: 100, backlog: 300, topics: 2, requests: 2, ..Limits::default() }
 }
 
 /// Everything that two sessions can say to each other.
@@ -154,10 +147,7 @@ fn credit_of_one_topic_does_not_block_another_nor_a_response() {
     let second = pair.announce();
     let question = pair.sessions[0].announce("request", 0).unwrap();
     pair.run();
-    assert_eq!(
-        pair.sessions[1].push_event(question, Some(1), b"?"),
-        Push::Queued
-    );
+    assert_eq!(pair.sessions[1].push_event(question, Some(1), b"?"), Push::Queued);
     pair.run();
     let a = &mut pair.sessions[0];
     assert_eq!(a.push_event(first, None, &[0; 200]), Push::Queued);
@@ -192,10 +182,7 @@ fn a_peer_stalled_by_the_backlog_alone_resumes_when_it_has_gone() {
     assert_eq!(a.push_event(slot, None, &[0; 300]), Push::Queued);
     assert_eq!(a.push_event(slot, None, b"x"), Push::Full);
     a.wait_for_room(slot, start);
-    assert_eq!(
-        a.sweep(start + limits.stalled_after, limits.stalled_after),
-        (None, true)
-    );
+    assert_eq!(a.sweep(start + limits.stalled_after, limits.stalled_after), (None, true));
     assert_eq!(a.push_event(slot, None, b"x"), Push::Missed);
     pair.run();
     pair.sessions[0].resume();
@@ -235,21 +222,14 @@ fn a_number_is_not_used_again_before_the_withdrawal_is_acknowledged() {
 fn a_request_is_answered_once_and_only_if_it_was_asked() {
     let mut pair = Pair::established(usize::MAX, &small());
     let slot = pair.announce();
-    assert_eq!(
-        pair.sessions[0].push_event(slot, Some(5), b"?"),
-        Push::Queued
-    );
+    assert_eq!(pair.sessions[0].push_event(slot, Some(5), b"?"), Push::Queued);
     pair.run();
     let b = &mut pair.sessions[1];
     assert_eq!(b.push_response(6, 0, b"!"), Push::Gone);
     assert_eq!(b.push_response(5, 0, b"!"), Push::Queued);
     assert_eq!(b.push_response(5, 0, b"!"), Push::Gone);
     pair.run();
-    let response = |id| Message::Response {
-        id,
-        response_type: 0,
-        payload: b"!",
-    };
+    let response = |id| Message::Response { id, response_type: 0, payload: b"!" };
     for id in 0..1_000 {
         let happening = pair.sessions[0].handle(response(id));
         assert_eq!(happening, Ok(Happening::Nothing));
@@ -286,13 +266,7 @@ fn a_frame_longer_than_the_peer_takes_is_not_sent() {
     let slot = pair.announce();
     let a = &mut pair.sessions[0];
     let too_large = a.push_event(slot, None, &[0; 990]);
-    assert_eq!(
-        too_large,
-        Push::TooLarge {
-            len: 1_012,
-            max: 1_000
-        }
-    );
+    assert_eq!(too_large, Push::TooLarge { len: 1_012, max: 1_000 });
     assert_eq!(a.push_event(slot, None, b"x"), Push::Queued);
 }
 
@@ -319,9 +293,7 @@ fn every_message_in_every_phase_is_legal_or_refused() {
             b"\x80",
         ];
         let fixed = fixed.map(|bytes| Message::decode(bytes).unwrap());
-        [Message::Hello(hello("c", 3, &limits))]
-            .into_iter()
-            .chain(fixed)
+        [Message::Hello(hello("c", 3, &limits))].into_iter().chain(fixed)
     };
     let greeting = || Session::new(hello("a", 1, &limits), &limits);
     let announcing = || {
@@ -352,11 +324,7 @@ fn every_message_in_every_phase_is_legal_or_refused() {
             let mut session = session();
             let phase = session.phase;
             let result = session.handle(message.clone());
-            assert_eq!(
-                result.is_ok(),
-                legal == 'y',
-                "{message:?} in {phase:?}: {result:?}"
-            );
+            assert_eq!(result.is_ok(), legal == 'y', "{message:?} in {phase:?}: {result:?}");
             if phase == Phase::Ended {
                 assert!(session.has_ended());
             }

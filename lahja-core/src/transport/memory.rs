@@ -31,14 +31,8 @@ pub struct MemoryTransport {
 pub fn memory_pair() -> (MemoryTransport, MemoryTransport) {
     let (near_sender, far_receiver) = async_channel::bounded(BATCHES);
     let (far_sender, near_receiver) = async_channel::bounded(BATCHES);
-    let near = MemoryTransport {
-        sender: near_sender,
-        receiver: near_receiver,
-    };
-    let far = MemoryTransport {
-        sender: far_sender,
-        receiver: far_receiver,
-    };
+    let near = MemoryTransport { sender: near_sender, receiver: near_receiver };
+    let far = MemoryTransport { sender: far_sender, receiver: far_receiver };
     (near, far)
 }
 
@@ -47,14 +41,9 @@ impl Transport for MemoryTransport {
     type Writer = MemoryWriter;
 
     fn split(self) -> (MemoryReader, MemoryWriter) {
-        let reader = MemoryReader {
-            receiver: Box::pin(self.receiver),
-            decoder: FrameDecoder::new(0),
-        };
-        let writer = MemoryWriter {
-            sender: self.sender,
-            sending: None,
-        };
+        let reader =
+            MemoryReader { receiver: Box::pin(self.receiver), decoder: FrameDecoder::new(0) };
+        let writer = MemoryWriter { sender: self.sender, sending: None };
         (reader, writer)
     }
 }

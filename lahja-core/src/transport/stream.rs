@@ -46,10 +46,7 @@ where
     type Writer = StreamWriter<W>;
 
     fn split(self) -> (StreamReader<R>, StreamWriter<W>) {
-        let reader = StreamReader {
-            stream: self.reader,
-            decoder: FrameDecoder::new(0),
-        };
+        let reader = StreamReader { stream: self.reader, decoder: FrameDecoder::new(0) };
         (reader, StreamWriter(self.writer))
     }
 }

@@ -70,25 +70,16 @@ fn a_reach_narrows_who_gets_an_event() {
         a.broadcast(text("internal")).internal().await.unwrap();
         a.broadcast(text("to a")).to("a").await.unwrap();
         a.broadcast(text("end")).await.unwrap();
-        let expected: [&[&str]; 3] = [
-            &["not b", "internal", "to a", "end"],
-            &["to b", "to g", "end"],
-            &["not b", "end"],
-        ];
+        let expected: [&[&str]; 3] =
+            [&["not b", "internal", "to a", "end"], &["to b", "to g", "end"], &["not b", "end"]];
         for (stream, expected) in streams.iter_mut().zip(expected) {
             for text in expected {
                 assert_eq!(stream.next().await.unwrap().unwrap().0, *text);
             }
         }
         let nobody = a.broadcast(Number(1)).to("z").await;
-        assert!(matches!(
-            nobody,
-            Err(BroadcastError::NoSubscribers(Number(1)))
-        ));
-        a.broadcast(Number(1))
-            .require_subscriber(false)
-            .await
-            .unwrap();
+        assert!(matches!(nobody, Err(BroadcastError::NoSubscribers(Number(1)))));
+        a.broadcast(Number(1)).require_subscriber(false).await.unwrap();
         assert_eq!(a.traffic("c").unwrap().sent.events, 2);
         assert_eq!(a.traffic("b").unwrap().sent.events, 3);
     });
@@ -113,9 +104,7 @@ fn an_origin_filter_is_honoured_at_the_sender() {
 fn a_predicate_filters_before_the_queue() {
     run(|runtime| async move {
         let [a, b] = mesh(&runtime, ["a", "b"]).await;
-        let even = b
-            .subscription::<Number>()
-            .filter(|number| number.0 % 2 == 0);
+        let even = b.subscription::<Number>().filter(|number| number.0 % 2 == 0);
         let mut latest = even.overflow(Overflow::Latest).stream();
         latest.ready().await.unwrap();
         for number in 0..10 {
@@ -183,11 +172,7 @@ fn a_request_is_answered_by_a_handler_by_a_future_or_by_a_broadcast() {
                 let config = question.broadcast_config();
                 let wrong = answerer.broadcast(Number(1)).with(config.clone()).await;
                 assert!(matches!(wrong, Err(BroadcastError::WrongResponse { .. })));
-                answerer
-                    .broadcast(Text("yay".into()))
-                    .with(config.clone())
-                    .await
-                    .unwrap();
+                answerer.broadcast(Text("yay".into())).with(config.clone()).await.unwrap();
                 let twice = answerer.broadcast(Text("again".into())).with(config).await;
                 assert!(matches!(twice, Err(BroadcastError::NoSubscribers(_))));
             }
@@ -214,10 +199,7 @@ fn every_request_ends() {
     run(|runtime| async move {
         let [a, b, c] = mesh(&runtime, ["a", "b", "c"]).await;
         let nobody = a.request(Question(1)).await;
-        assert!(matches!(
-            nobody,
-            Err(RequestError::NoSubscribers(Question(1)))
-        ));
+        assert!(matches!(nobody, Err(RequestError::NoSubscribers(Question(1)))));
 
         let dropped = b.subscribe(|_: Received<Question>| ());
         dropped.ready().await.unwrap();
@@ -227,10 +209,7 @@ fn every_request_ends() {
 
         let panics = b.answer(|_: Received<Question>| -> Text { panic!("no answer") });
         panics.ready().await.unwrap();
-        assert!(matches!(
-            a.request(Question(3)).await,
-            Err(RequestError::Unanswered)
-        ));
+        assert!(matches!(a.request(Question(3)).await, Err(RequestError::Unanswered)));
         drop(panics);
 
         let hangs = b.answer(|_: Received<Question>| std::future::pending::<Text>());
@@ -244,10 +223,7 @@ fn every_request_ends() {
             drop(b);
         };
         let (gone, ()) = zip(async { a.request(Question(5)).await }, gone).await;
-        assert!(
-            matches!(gone, Err(RequestError::PeerGone { sent: true, .. })),
-            "{gone:?}"
-        );
+        assert!(matches!(gone, Err(RequestError::PeerGone { sent: true, .. })), "{gone:?}");
 
         let hangs = c.answer(|_: Received<Question>| std::future::pending::<Text>());
         hangs.ready().await.unwrap();
@@ -291,8 +267,7 @@ fn a_stream_that_is_not_read_makes_the_producer_wait_but_nothing_else() {
         for ready in [slow.ready().await, fast.ready().await, other.ready().await] {
             ready.unwrap();
         }
-        a.wait_until_subscribed::<Question>(Scope::Endpoint("b"))
-            .await;
+        a.wait_until_subscribed::<Question>(Scope::Endpoint("b")).await;
         let mut sent = 0;
         let mut received = 0;
         loop {
@@ -319,10 +294,7 @@ fn a_stream_that_is_not_read_makes_the_producer_wait_but_nothing_else() {
             };
             let waits = async { panic!("the slow one has room: {:?}", (&mut broadcast).await) };
             futures_lite::future::or(drained, waits).await;
-            assert!(matches!(
-                a.broadcast(Number(0)).now(),
-                Err(BroadcastError::Full(Number(0)))
-            ));
+            assert!(matches!(a.broadcast(Number(0)).now(), Err(BroadcastError::Full(Number(0)))));
             a.broadcast(Text("passes".into())).await.unwrap();
             assert_eq!(other.next().await.unwrap().unwrap().0, "passes");
             assert_eq!(a.request(Question(9)).await.unwrap().0, "9");
@@ -433,14 +405,8 @@ fn connecting_to_oneself_twice_or_under_a_taken_name_is_refused() {
         assert!(matches!(near, Err(ConnectError::Myself)), "{near:?}");
         assert!(matches!(far, Err(ConnectError::Myself)), "{far:?}");
         let (near, far) = attach(&a, &b).await;
-        assert!(
-            matches!(near, Err(ConnectError::AlreadyConnected)),
-            "{near:?}"
-        );
-        assert!(
-            matches!(far, Err(ConnectError::AlreadyConnected)),
-            "{far:?}"
-        );
+        assert!(matches!(near, Err(ConnectError::AlreadyConnected)), "{near:?}");
+        assert!(matches!(far, Err(ConnectError::AlreadyConnected)), "{far:?}");
         let twin = build(&runtime, "a", |twin| twin);
         let (near, far) = attach(&a, &twin).await;
         assert!(matches!(near, Err(ConnectError::NameTaken)), "{near:?}");

@@ -41,11 +41,7 @@ struct Weather {
     life: [usize; 2],
 }
 
-const FAIR: Weather = Weather {
-    piece: usize::MAX,
-    delay: 0,
-    life: [usize::MAX; 2],
-};
+const FAIR: Weather = Weather { piece: usize::MAX, delay: 0, life: [usize::MAX; 2] };
 
 /// The bytes on their way in one direction.
 #[derive(Default)]
@@ -176,11 +172,7 @@ fn wire(weather: Weather) -> (Arc<Mutex<Wire>>, Transport, Transport) {
         weather,
         is_dead: weather.life.contains(&0),
     }));
-    let end = |lane| End {
-        wire: wire.clone(),
-        lane,
-        delayed: 0,
-    };
+    let end = |lane| End { wire: wire.clone(), lane, delayed: 0 };
     let near = StreamTransport::new(end(1), end(0));
     let far = StreamTransport::new(end(0), end(1));
     (wire, near, far)
@@ -212,30 +204,17 @@ impl Seen {
 
     /// Checks that nothing is missing but an end, and that every request has ended.
     fn assert_begun(&self, weather: Weather) {
-        assert!(
-            NUMBERS_FROM_B.starts_with(&self.numbers_at_a),
-            "{weather:?}: {self:?}"
-        );
-        assert!(
-            NUMBERS_FROM_A.starts_with(&self.numbers_at_b),
-            "{weather:?}: {self:?}"
-        );
-        assert!(
-            texts().starts_with(&self.texts_at_b),
-            "{weather:?}: {self:?}"
-        );
-        for (answers, expected) in [
-            (&self.answers_at_a, answers_at_a()),
-            (&self.answers_at_b, answers_at_b()),
-        ] {
+        assert!(NUMBERS_FROM_B.starts_with(&self.numbers_at_a), "{weather:?}: {self:?}");
+        assert!(NUMBERS_FROM_A.starts_with(&self.numbers_at_b), "{weather:?}: {self:?}");
+        assert!(texts().starts_with(&self.texts_at_b), "{weather:?}: {self:?}");
+        for (answers, expected) in
+            [(&self.answers_at_a, answers_at_a()), (&self.answers_at_b, answers_at_b())]
+        {
             assert_eq!(answers.len(), expected.len());
             let begun = answers.iter().zip(&expected).take_while(|(a, e)| a == e);
             let begun = begun.count();
             for answer in &answers[begun..] {
-                assert!(
-                    matches!(answer, Err("gone" | "nobody")),
-                    "{weather:?}: {self:?}"
-                );
+                assert!(matches!(answer, Err("gone" | "nobody")), "{weather:?}: {self:?}");
             }
         }
     }
@@ -262,11 +241,7 @@ fn a_conversation_is_the_same_however_its_bytes_are_split_and_delayed() {
         converse(&runtime, FAIR).await.assert_whole(FAIR);
         for piece in 1..=64 {
             for delay in [0, 1, 3] {
-                let weather = Weather {
-                    piece,
-                    delay,
-                    ..FAIR
-                };
+                let weather = Weather { piece, delay, ..FAIR };
                 converse(&runtime, weather).await.assert_whole(weather);
             }
         }

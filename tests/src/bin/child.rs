@@ -53,10 +53,7 @@ async fn parent(smol: Smol, count: usize) {
         command.arg("puppet");
         children.push(bus.spawn(format!("c{n}"), command).await.unwrap());
     }
-    let ids: Vec<_> = children
-        .iter()
-        .map(|child| child.id().to_string())
-        .collect();
+    let ids: Vec<_> = children.iter().map(|child| child.id().to_string()).collect();
     println!("{}", bus.path().display());
     println!("{}", ids.join(" "));
     std::future::pending().await

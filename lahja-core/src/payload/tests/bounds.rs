@@ -20,11 +20,7 @@ fn ordinary_types_pass_however_many_and_empty() {
     round_trips(&vec![Box::new(Kind::Nothing); MANY]);
     round_trips(&vec![(0u128, 0u8); MANY]);
     round_trips(&vec![Duration::ZERO; MANY]);
-    round_trips(
-        &(0..=u8::MAX)
-            .map(|n| (n, String::new()))
-            .collect::<HashMap<_, _>>(),
-    );
+    round_trips(&(0..=u8::MAX).map(|n| (n, String::new())).collect::<HashMap<_, _>>());
     let names = (0..MANY).map(|n| (n.to_string(), None));
     round_trips(&names.collect::<BTreeMap<String, Option<u64>>>());
     round_trips(&(0..MANY).collect::<HashSet<usize>>());
@@ -67,24 +63,15 @@ fn a_length_that_the_bytes_cannot_hold_is_an_error_at_once() {
     assert_eq!(error::<Vec<()>>(&longest), over_budget(len));
     assert_eq!(error::<Vec<u64>>(&longest), over_budget(len));
     let after_one_key = [longest, vec![1]].concat();
-    assert_eq!(
-        error::<HashMap<(), u64>>(&after_one_key),
-        over_budget(len + 1)
-    );
+    assert_eq!(error::<HashMap<(), u64>>(&after_one_key), over_budget(len + 1));
 }
 
 #[test]
 fn a_mebibyte_cannot_claim_a_quarter_of_a_gibibyte() {
     let mut bytes = vec![0; 1 << 20];
     bytes[..3].copy_from_slice(&[0xfd, 0xff, 0x3f]);
-    assert_eq!(
-        error::<Vec<Option<[u64; 32]>>>(&bytes),
-        over_budget(1 << 20)
-    );
-    assert_eq!(
-        decoded::<Vec<Option<u64>>>(&bytes).unwrap().len(),
-        (1 << 20) - 3
-    );
+    assert_eq!(error::<Vec<Option<[u64; 32]>>>(&bytes), over_budget(1 << 20));
+    assert_eq!(decoded::<Vec<Option<u64>>>(&bytes).unwrap().len(), (1 << 20) - 3);
 }
 
 #[test]
@@ -159,15 +146,9 @@ fn nesting_is_an_error_below_the_last_level_and_none_on_it() {
     }
 
     assert!(decode::<List>(&list(64), 64).is_ok());
-    assert_eq!(
-        decode::<List>(&list(65), 64),
-        Err(PayloadError::TooDeep { max: 64 })
-    );
+    assert_eq!(decode::<List>(&list(65), 64), Err(PayloadError::TooDeep { max: 64 }));
     assert!(decode::<List>(&list(3), 3).is_ok());
-    assert_eq!(
-        decode::<List>(&list(4), 3),
-        Err(PayloadError::TooDeep { max: 3 })
-    );
+    assert_eq!(decode::<List>(&list(4), 3), Err(PayloadError::TooDeep { max: 3 }));
     assert!(decode::<u8>(&[1], 0).is_ok());
 }
 
@@ -175,9 +156,7 @@ fn nesting_is_an_error_below_the_last_level_and_none_on_it() {
 fn every_kind_of_nesting_counts() {
     fn levels<T: Serialize + DeserializeOwned>(value: &T) -> usize {
         let bytes = encoded(value);
-        (0..=MAX_DEPTH)
-            .find(|&depth| decode::<T>(&bytes, depth).is_ok())
-            .unwrap()
+        (0..=MAX_DEPTH).find(|&depth| decode::<T>(&bytes, depth).is_ok()).unwrap()
     }
 
     assert_eq!(levels(&"text".to_owned()), 0);
@@ -191,13 +170,7 @@ fn every_kind_of_nesting_counts() {
     assert_eq!(levels(&Chain { next: None }), 2);
     assert_eq!(levels(&Kind::One(0)), 1);
     assert_eq!(levels(&Kind::Two(0, String::new())), 1);
-    assert_eq!(
-        levels(&Kind::Named {
-            x: Some(0),
-            y: vec![]
-        }),
-        2
-    );
+    assert_eq!(levels(&Kind::Named { x: Some(0), y: vec![] }), 2);
 }
 
 #[test]
@@ -214,12 +187,7 @@ fn a_recursive_type_does_not_overflow_a_stack_of_two_mebibytes() {
             assert_eq!(error, PayloadError::TooDeep { max: MAX_DEPTH });
         }
     };
-    std::thread::Builder::new()
-        .stack_size(2 << 20)
-        .spawn(decode_all)
-        .unwrap()
-        .join()
-        .unwrap();
+    std::thread::Builder::new().stack_size(2 << 20).spawn(decode_all).unwrap().join().unwrap();
 }
 
 /// A type that no value has and no byte encodes.

@@ -34,10 +34,7 @@ fn every_truncation_of_a_value_is_an_error() {
         }
     }
     let bytes = encoded("text");
-    assert_eq!(
-        error::<String>(&bytes[..3]),
-        PayloadError::Truncated { len: 3 }
-    );
+    assert_eq!(error::<String>(&bytes[..3]), PayloadError::Truncated { len: 3 });
 }
 
 #[test]
@@ -45,14 +42,8 @@ fn bytes_after_the_value_are_an_error() {
     let mut bytes = encoded(&record());
     bytes.extend([0, 0]);
     let len = bytes.len();
-    assert_eq!(
-        error::<Record>(&bytes),
-        PayloadError::Trailing { len, extra: 2 }
-    );
-    assert_eq!(
-        error::<()>(&[7]),
-        PayloadError::Trailing { len: 1, extra: 1 }
-    );
+    assert_eq!(error::<Record>(&bytes), PayloadError::Trailing { len, extra: 2 });
+    assert_eq!(error::<()>(&[7]), PayloadError::Trailing { len: 1, extra: 1 });
 }
 
 #[test]
@@ -112,10 +103,7 @@ fn what_a_type_says_when_it_refuses_a_value_is_kept() {
 
     assert_eq!(
         error::<(u8, Vec<Even>)>(&[1, 3, 2, 7, 2]),
-        PayloadError::Refused {
-            reason: "7 is odd".into(),
-            at: 4,
-        }
+        PayloadError::Refused { reason: "7 is odd".into(), at: 4 }
     );
     let PayloadError::Refused { reason, at: 1 } = error::<Kind>(&[9]) else {
         panic!("not refused");
@@ -231,18 +219,9 @@ fn an_error_says_what_failed_and_with_which_sizes() {
             error::<(u8, bool)>(&[1, 2]),
             "payload is malformed before byte 2: a bool is neither 0 nor 1",
         ),
-        (
-            error::<u8>(&[1, 2, 3]),
-            "payload of 3 bytes goes on for 2 after its value",
-        ),
-        (
-            error::<u8>(&[]),
-            "payload of 0 bytes ends before its value does",
-        ),
-        (
-            error::<List>(&[1; 100]),
-            "payload is nested deeper than 64 levels",
-        ),
+        (error::<u8>(&[1, 2, 3]), "payload of 3 bytes goes on for 2 after its value"),
+        (error::<u8>(&[]), "payload of 0 bytes ends before its value does"),
+        (error::<List>(&[1; 100]), "payload is nested deeper than 64 levels"),
         (
             error::<Vec<()>>(&[0xff, 0xff, 0xff, 0xff, 0x0f]),
             "payload of 5 bytes claims more than 16704 bytes of memory",
