@@ -1,12 +1,14 @@
 //! One participant of an event bus.
 
+mod builder;
+mod view;
+
 use std::any::TypeId;
 use std::fmt;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use event_listener::EventListener;
 use futures_lite::future::or;
 
 use crate::broadcast::Broadcast;
@@ -15,15 +17,16 @@ use crate::error::{ConnectError, NameError};
 use crate::event::{Event, Received, Request};
 use crate::handler::{AnswerOutput, HandlerOutput};
 use crate::limits::Limits;
-use crate::message::MAX_GROUPS;
 use crate::name::EndpointName;
 use crate::request::RequestBuilder;
 use crate::runtime::Runtime;
 use crate::server::{self, Server};
-use crate::session::Traffic;
 use crate::shared::Shared;
 use crate::subscription::{EventStream, SubscribeConfig, Subscription, WaitFor};
 use crate::transport::{Connector, Listener, Transport};
+
+pub use builder::EndpointBuilder;
+pub use view::{Changed, CloseReport, PeerTraffic, Scope, Stats};
 
 /// One participant of an event bus: it broadcasts, consumes, requests and answers.
 ///
@@ -46,86 +49,6 @@ impl Drop for Handle {
             connection.send_and_stop();
         }
     }
-}
-
-/// Puts an endpoint together. Made by [`Endpoint::builder`].
-#[derive(Debug, Clone)]
-#[must_use = "a builder does nothing until it builds"]
-pub struct EndpointBuilder {
-    name: EndpointName,
-    groups: Vec<EndpointName>,
-    limits: Limits,
-}
-
-impl EndpointBuilder {
-    /// Makes the endpoint a member of a group. May be given up to 32 times.
-    ///
-    /// # Errors
-    ///
-    /// [`NameError`] if `group` cannot name a group, which obeys the rules for endpoints, or if
-    /// the endpoint is already a member of 32.
-    pub fn group(mut self, group: impl AsRef<str>) -> Result<Self, NameError> {
-        if self.groups.len() >= MAX_GROUPS {
-            return Err(NameError::TooManyGroups { max: MAX_GROUPS });
-        }
-        self.groups.push(EndpointName::new(group)?);
-        Ok(self)
-    }
-
-    /// Sets the bounds that the endpoint keeps.
-    pub fn limits(mut self, limits: Limits) -> Self {
-        self.limits = limits;
-        self
-    }
-
-    /// Starts the endpoint, whose background work the runtime will run.
-    pub fn build(self, runtime: impl Runtime) -> Endpoint {
-        let runtime = Arc::new(runtime);
-        let shared = Shared::start(self.name, self.groups, self.limits, runtime);
-        Endpoint { handle: Arc::new(Handle { shared }) }
-    }
-}
-
-/// Which endpoints are to have subscribed, as seen by [`Endpoint::is_subscribed`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Scope<'a> {
-    /// This endpoint or at least one that is connected.
-    Any,
-    /// Every connected endpoint, of which there is at least one. This endpoint does not count.
-    All,
-    /// The endpoint of this name, which may be this endpoint.
-    Endpoint(&'a str),
-}
-
-/// What an endpoint counts.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Stats {
-    /// Panics of handlers, each of which cost the event it was called with.
-    pub handler_panics: u64,
-    /// Events that could not be decoded as what they claimed to be.
-    pub malformed_payloads: u64,
-    /// Requests of this endpoint that are in flight.
-    pub requests_in_flight: usize,
-}
-
-/// What went over the connection to one peer.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct PeerTraffic {
-    /// What was queued to be sent to the peer.
-    pub sent: Traffic,
-    /// What was received from it.
-    pub received: Traffic,
-}
-
-/// What became of the rest when an endpoint was closed.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct CloseReport {
-    /// Events and responses that were accepted and did not leave before the deadline.
-    pub undelivered: u64,
 }
 
 impl Endpoint {
@@ -442,25 +365,5 @@ impl WeakEndpoint {
 impl fmt::Debug for WeakEndpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("WeakEndpoint").finish_non_exhaustive()
-    }
-}
-
-/// Ready when something has changed since the call that returned it.
-///
-/// # Cancel safety
-///
-/// Dropping it changes nothing.
-#[must_use = "futures do nothing unless polled"]
-#[derive(Debug)]
-pub struct Changed(EventListener);
-
-impl Future for Changed {
-    type Output = ();
-
-    fn poll(
-        mut self: std::pin::Pin<&mut Self>,
-        context: &mut std::task::Context<'_>,
-    ) -> std::task::Poll<()> {
-        std::pin::Pin::new(&mut self.0).poll(context)
     }
 }

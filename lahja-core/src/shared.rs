@@ -1,14 +1,15 @@
 //! What all handles of one endpoint and its tasks share.
 
+mod clock;
+mod registry;
+
 use std::any::TypeId;
-use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Instant;
 
 use event_listener::Event as Notify;
-use futures_lite::future::or;
 
 use crate::connection::Connection;
 use crate::error::PayloadError;
@@ -19,11 +20,13 @@ use crate::message::{Hello, OLDEST_VERSION, Refusal, VERSION};
 use crate::name::EndpointName;
 use crate::pending::Pending;
 use crate::rendezvous::Seat;
-use crate::routing::{Peer, Routing, Target, TypeMap};
+use crate::routing::{Peer, Target};
 use crate::runtime::Runtime;
 use crate::session::{Session, Slot, common_version};
 use crate::sync::lock;
-use crate::topic::{AnyTopic, Topic};
+use crate::topic::Topic;
+
+use registry::Registry;
 
 /// The state of one endpoint.
 pub(crate) struct Shared {
@@ -47,16 +50,6 @@ pub(crate) struct Shared {
     servers: AtomicUsize,
     // What the endpoint occupies until it is closed: its place on a bus.
     seat: Mutex<Option<Seat>>,
-}
-
-/// Who is there and who wants what.
-#[derive(Default)]
-pub(crate) struct Registry {
-    pub(crate) routing: Routing<Arc<Connection>>,
-    topics: TypeMap<Arc<dyn AnyTopic>>,
-    // Every connection whose reader runs, admitted or not, by its id. The key of its peer in the
-    // routing table once it is admitted.
-    connections: HashMap<u64, (Arc<Connection>, Option<usize>)>,
 }
 
 /// What went wrong without being anybody's error.
@@ -102,7 +95,7 @@ impl Shared {
             servers: AtomicUsize::new(0),
             seat: Mutex::new(None),
         });
-        let sweeping = sweep(shared.clone());
+        let sweeping = clock::sweep(shared.clone());
         shared.runtime.spawn(Box::pin(sweeping));
         shared
     }
@@ -370,76 +363,6 @@ impl Shared {
     pub(crate) fn keep(&self, seat: Seat) {
         *lock(&self.seat) = Some(seat);
     }
-
-    /// Looks at deadlines no later than `at`.
-    pub(crate) fn look_at(&self, at: Instant) {
-        let mut clock = lock(&self.clock);
-        if clock.is_none_or(|next| at < next) {
-            *clock = Some(at);
-            drop(clock);
-            self.clock_set.notify(1);
-        }
-    }
-
-    /// Lets everything end whose time is up. Returns when to look again.
-    fn sweep(&self, now: Instant) -> Option<Instant> {
-        let limit = self.limits.stalled_after;
-        let registry = self.registry();
-        let topics: Vec<_> = registry.topics.values().cloned().collect();
-        let connections: Vec<_> = registry.connections.values().map(|(c, _)| c.clone()).collect();
-        drop(registry);
-        let mut next = self.pending().sweep(now);
-        let mut sooner = |at: Option<Instant>| next = next.into_iter().chain(at).min();
-        for topic in topics {
-            sooner(topic.sweep(now, limit));
-        }
-        for connection in connections {
-            sooner(connection.sweep(now, limit));
-        }
-        next
-    }
-}
-
-impl Registry {
-    /// Returns every peer whose handshake is done.
-    pub(crate) fn established(&self) -> impl Iterator<Item = (&Peer, &Arc<Connection>)> {
-        self.routing.peers().filter(|(_, connection)| connection.is_established())
-    }
-
-    fn key(&self, connection: &Connection) -> Option<usize> {
-        self.connections.get(&connection.id)?.1
-    }
-
-    /// Tells whether a subscription of this endpoint wants events of a type from an endpoint.
-    pub(crate) fn wants(&self, id: TypeId, origin: &EndpointName) -> bool {
-        self.topics.get(&id).is_some_and(|topic| topic.wants(origin))
-    }
-
-    /// Announces or withdraws a topic wherever that has changed. Returns the connections that
-    /// have something to send.
-    fn refresh(&self, id: TypeId, window: u32) -> Vec<Arc<Connection>> {
-        let mut told = Vec::new();
-        let Some(topic) = self.topics.get(&id) else {
-            return told;
-        };
-        for (peer, connection) in self.routing.peers() {
-            let wanted = topic.wants(&peer.name);
-            let announced = lock(&connection.announced).get(&id).copied();
-            match announced {
-                None if wanted => {
-                    connection.queue(|session| connection.announce(session, id, topic, window));
-                }
-                Some(slot) if !wanted => {
-                    lock(&connection.announced).remove(&id);
-                    let Some(slot) = slot else { continue };
-                    connection.queue(|session| session.withdraw(slot));
-                }
-                _ => continue,
-            }
-            told.push(connection.clone());
-        }
-        told
-    }
 }
 
 /// A server that accepts peers for an endpoint.
@@ -456,26 +379,6 @@ impl Drop for Serving {
 pub(crate) struct Audience<E> {
     pub(crate) targets: Arc<[Target<Arc<Connection>>]>,
     pub(crate) topic: Option<Arc<Topic<E>>>,
-}
-
-/// Looks at deadlines: one task for all of them, asleep while there is none.
-async fn sweep(shared: Arc<Shared>) {
-    while !shared.is_closed() {
-        let set = shared.clock_set.listen();
-        let next = *lock(&shared.clock);
-        let now = Instant::now();
-        match next {
-            Some(at) if at <= now => {
-                *lock(&shared.clock) = None;
-                if let Some(at) = shared.sweep(now) {
-                    shared.look_at(at);
-                }
-            }
-            _ if shared.is_closed() => {}
-            Some(at) => or(set, shared.runtime.sleep(at - now)).await,
-            None => set.await,
-        }
-    }
 }
 
 /// Returns a number that no other life of an endpoint has.

@@ -1,4 +1,8 @@
+use std::time::Instant;
+
 use super::*;
+use crate::credit::charge;
+use crate::error::ProtocolError;
 use crate::frame::FrameDecoder;
 use crate::name::EndpointName;
 

@@ -1,0 +1,114 @@
+//! Sending events: room, credit and stalls of the topics that the peer announced.
+
+use std::time::{Duration, Instant};
+
+use super::{Push, Session, Slot};
+use crate::credit::{Room, Sweep, charge};
+use crate::message::Message;
+
+impl Session {
+    /// Queues an event, or a request with its id, for a topic of the peer.
+    pub(crate) fn push_event(&mut self, slot: Slot, request: Option<u64>, payload: &[u8]) -> Push {
+        if request.is_some() {
+            let too_many = self.asked.len() >= self.limits.requests as usize;
+            match self.outlet(slot) {
+                // A request is not counted as missed: it waits until its time is up.
+                Some(outlet) if too_many || (outlet.is_stalled() && outlet.is_full()) => {
+                    return Push::Full;
+                }
+                Some(_) => {}
+                None => return Push::Gone,
+            }
+        }
+        let room = self.reserve(slot, payload.len());
+        if room == Push::Queued {
+            self.asked.extend(request);
+            self.push_unchecked(slot, request, payload);
+        }
+        room
+    }
+
+    /// Takes room for an event without sending it yet.
+    pub(crate) fn reserve(&mut self, slot: Slot, payload_len: usize) -> Push {
+        if let Some(too_large) = self.too_large(payload_len) {
+            return too_large;
+        }
+        let backlogged = self.is_backlogged();
+        let Some(outlet) = self.outlet(slot) else {
+            return Push::Gone;
+        };
+        if backlogged && !outlet.is_stalled() {
+            return Push::Full;
+        }
+        if outlet.is_stalled() && !backlogged {
+            let missed = outlet.resume();
+            self.push_lagged(slot.number, missed);
+        }
+        let Some(outlet) = self.outlet(slot) else {
+            return Push::Gone;
+        };
+        match outlet.take(charge(payload_len)) {
+            Room::Yes => Push::Queued,
+            Room::Full => Push::Full,
+            Room::Stalled => Push::Missed,
+        }
+    }
+
+    /// Gives back room that was reserved and not used.
+    pub(crate) fn unreserve(&mut self, slot: Slot, payload_len: usize) {
+        if let Some(outlet) = self.outlet(slot) {
+            outlet.untake(charge(payload_len));
+        }
+    }
+
+    /// Queues an event for which room was reserved.
+    pub(crate) fn push_reserved(&mut self, slot: Slot, request: Option<u64>, payload: &[u8]) {
+        if self.outlet(slot).is_some() {
+            self.push_unchecked(slot, request, payload);
+        }
+    }
+
+    fn push_unchecked(&mut self, slot: Slot, request: Option<u64>, payload: &[u8]) {
+        self.push(&Message::Event { number: slot.number, request, payload });
+    }
+
+    /// Says that somebody waits for room, which starts the clock of a stall.
+    pub(crate) fn wait_for_room(&mut self, slot: Slot, now: Instant) {
+        let backlogged = self.is_backlogged();
+        if let Some(outlet) = self.outlet(slot) {
+            if backlogged || outlet.is_full() {
+                outlet.wait(now);
+            }
+        }
+    }
+
+    /// Ends the stalls for which there is room again, now that the backlog has gone.
+    pub(crate) fn resume(&mut self) {
+        for number in 0..self.outlets.len() {
+            if let Some((_, outlet)) = &mut self.outlets[number] {
+                let count = outlet.resume();
+                self.push_lagged(number as u32, count);
+            }
+        }
+    }
+
+    /// Declares topics stalled whose producers have waited for `limit`. Returns when to look
+    /// again, and whether a topic was declared stalled.
+    pub(crate) fn sweep(&mut self, now: Instant, limit: Duration) -> (Option<Instant>, bool) {
+        let mut next = None;
+        let mut stalled = false;
+        let backlogged = self.is_backlogged();
+        for (_, outlet) in self.outlets.iter_mut().flatten() {
+            if !backlogged && !outlet.is_full() {
+                // Whoever waited has given up, and there is room by now.
+                continue;
+            }
+            match outlet.sweep(now, limit) {
+                Sweep::Idle => {}
+                Sweep::At(at) => next = Some(next.map_or(at, |next: Instant| next.min(at))),
+                Sweep::Stalled => stalled = true,
+            }
+        }
+        (next, stalled)
+    }
+}
