@@ -13,6 +13,7 @@ use event_listener::{Event, EventListener};
 
 use crate::credit::Intake;
 use crate::error::{ConnectError, ProtocolError};
+use crate::limits::Limits;
 use crate::name::EndpointName;
 use crate::routing::Peer;
 use crate::session::{Session, Slot, Traffic};
@@ -56,6 +57,9 @@ pub(crate) struct Inlet {
     slot: Slot,
     topic: Arc<dyn AnyTopic>,
     intake: Intake,
+    // When little credit was returned last, and how long to wait before the next time.
+    returned: Mutex<Instant>,
+    patience: Duration,
     origin: EndpointName,
     connection: Arc<Connection>,
 }
@@ -67,10 +71,26 @@ impl Inlet {
 
     /// Returns credit for what was consumed, when there is enough of it.
     pub(crate) fn release(&self, bytes: u64) {
-        if let Some(credit) = self.intake.release(bytes) {
+        let credit = self.intake.release(bytes).or_else(|| self.overdue());
+        if let Some(credit) = credit {
             let slot = self.slot;
             self.connection.update(|session| session.push_credit(slot, credit));
         }
+    }
+
+    /// Returns what credit there is, be it little, if the producer has waited for it for long: it
+    /// would take a consumer that is slow for one that consumes nothing.
+    fn overdue(&self) -> Option<u64> {
+        if !self.intake.is_exhausted() {
+            return None;
+        }
+        let now = Instant::now();
+        let mut returned = lock(&self.returned);
+        if now.saturating_duration_since(*returned) < self.patience {
+            return None;
+        }
+        *returned = now;
+        self.intake.settle()
     }
 }
 
@@ -126,6 +146,11 @@ impl Connection {
 
     pub(crate) fn has_ended(&self) -> bool {
         matches!(*lock(&self.phase), Phase::Ended(_))
+    }
+
+    /// Tells everybody who waits to look again.
+    pub(crate) fn notify(&self) {
+        self.progress.notify(usize::MAX);
     }
 
     /// Listens for progress of any kind. Look again at what you wait for after the call.
@@ -209,7 +234,7 @@ impl Connection {
         session: &mut Session,
         id: TypeId,
         topic: &Arc<dyn AnyTopic>,
-        window: u32,
+        limits: &Limits,
     ) {
         let slot = session.announce(topic.name(), 0);
         lock(&self.announced).insert(id, slot);
@@ -222,7 +247,9 @@ impl Connection {
         inlets[index] = Some(Arc::new(Inlet {
             slot,
             topic: topic.clone(),
-            intake: Intake::new(window),
+            intake: Intake::new(limits.window),
+            returned: Mutex::new(Instant::now()),
+            patience: limits.stalled_after / 8,
             origin: self.peer().name.clone(),
             connection: self.clone(),
         }));

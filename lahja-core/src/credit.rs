@@ -82,6 +82,9 @@ impl Outlet {
 
     /// Takes back credit. A stalled peer stays so until [`resume`](Self::resume).
     pub(crate) fn give_back(&mut self, bytes: u64) -> Result<(), ProtocolError> {
+        if bytes == 0 {
+            return Err(ProtocolError::NoCredit);
+        }
         let outstanding = self.outstanding.checked_sub(bytes);
         self.outstanding = outstanding.ok_or(ProtocolError::ExcessCredit { bytes })?;
         self.blocked_since = None;
@@ -119,7 +122,7 @@ impl Outlet {
                 self.stalled = true;
                 Sweep::Stalled
             }
-            Some(since) => Sweep::At(since + limit),
+            Some(since) => since.checked_add(limit).map_or(Sweep::Idle, Sweep::At),
             None => Sweep::Idle,
         }
     }
@@ -166,6 +169,20 @@ impl Intake {
         }
         self.received.store(received + bytes, Ordering::Relaxed);
         Ok(())
+    }
+
+    /// Tells whether the producer has no credit left but what is due to it.
+    pub(crate) fn is_exhausted(&self) -> bool {
+        let received = self.received.load(Ordering::Relaxed);
+        let returned = self.returned.load(Ordering::Relaxed);
+        received.saturating_sub(returned) >= self.window
+    }
+
+    /// Returns all the credit that is due, be it little.
+    pub(crate) fn settle(&self) -> Option<u64> {
+        let released = self.released.load(Ordering::Relaxed);
+        let due = released - self.returned.fetch_max(released, Ordering::Relaxed).min(released);
+        (due > 0).then_some(due)
     }
 
     /// Counts what was consumed. Returns the credit to give back, if there is enough of it.
@@ -278,6 +295,18 @@ mod tests {
         assert_eq!(intake.receive(1), Err(ProtocolError::WindowExceeded { window }));
         intake.release(50);
         assert_eq!(intake.receive(1), Ok(()));
+    }
+
+    #[test]
+    fn little_credit_can_be_returned_all_the_same() {
+        let intake = Intake::new(100);
+        intake.receive(100).unwrap();
+        assert!(intake.is_exhausted());
+        assert_eq!(intake.release(10), None);
+        assert_eq!(intake.settle(), Some(10));
+        assert_eq!(intake.settle(), None);
+        assert_eq!(intake.release(24), None);
+        assert_eq!(intake.release(1), Some(25));
     }
 
     /// Whatever is sent and consumed in whatever order: the producer never waits while nothing is

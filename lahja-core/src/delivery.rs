@@ -74,7 +74,12 @@ pub(crate) fn begin<E: Event>(
         if len > max {
             return Err(Refused::TooLarge(event, len, max));
         }
-        for target in targets() {
+        for (at, target) in targets().enumerate() {
+            // Two types of one name at a peer are one place to ask.
+            let is_asked = |other: &Peer| other.connection.id == target.connection.id;
+            if request.is_some() && targets().take(at).any(is_asked) {
+                continue;
+            }
             let (push, turn) = push(shared, target, request, payload);
             sent.reached |= push != Push::Gone;
             if turn == Turn::IsOver {
@@ -205,7 +210,7 @@ impl Drop for Reserved<'_> {
     fn drop(&mut self) {
         let len = self.payload.len();
         for target in &self.targets {
-            target.connection.update(|session| session.unreserve(target.slot, len));
+            target.connection.unreserve(target.slot, len);
         }
     }
 }
@@ -325,7 +330,9 @@ impl<E: Event> Delivery<E> {
             if listeners.is_empty() {
                 return Poll::Ready(());
             }
-            shared.look_at(now + shared.limits.stalled_after);
+            if let Some(at) = now.checked_add(shared.limits.stalled_after) {
+                shared.look_at(at);
+            }
             let mut is_notified = false;
             for listener in &mut listeners {
                 is_notified |= Pin::new(listener).poll(context).is_ready();

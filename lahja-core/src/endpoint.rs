@@ -112,7 +112,8 @@ impl Endpoint {
     ///
     /// The handler is a function of [`Received<E>`](Received), plain or returning a future. It
     /// runs in a task of its own, for one event at a time. A panic is caught and counted
-    /// ([`Stats::handler_panics`]), and the subscription lives on.
+    /// ([`Stats::handler_panics`]), and the subscription lives on; so are events that the
+    /// subscription has lost ([`Stats::lost_events`]).
     pub fn subscribe<E, H, R, K>(&self, handler: H) -> Subscription
     where
         E: Event,
@@ -281,6 +282,7 @@ impl Endpoint {
         Stats {
             handler_panics: shared.counters.handler_panics.load(Ordering::Relaxed),
             malformed_payloads: shared.counters.malformed_payloads.load(Ordering::Relaxed),
+            lost_events: shared.counters.lost_events.load(Ordering::Relaxed),
             requests_in_flight: shared.pending().len(),
         }
     }

@@ -95,8 +95,12 @@ where
     R: HandlerOutput<K>,
 {
     while let Some(item) = events.next_charged().await {
-        let Item::Event(event, _charge) = item else {
-            continue;
+        let (event, _charge) = match item {
+            Item::Event(event, charge) => (event, charge),
+            Item::Lagged(lagged) => {
+                shared.counters.count_lost(lagged);
+                continue;
+            }
         };
         let called = catch_unwind(AssertUnwindSafe(|| handler(event).into_future()));
         let finished = match called {
@@ -123,8 +127,12 @@ pub(crate) async fn answer<Q, H, R, K>(
     K: 'static,
 {
     while let Some(item) = requests.next_charged().await {
-        let Item::Event(request, charge) = item else {
-            continue;
+        let (request, charge) = match item {
+            Item::Event(request, charge) => (request, charge),
+            Item::Lagged(lagged) => {
+                shared.counters.count_lost(lagged);
+                continue;
+            }
         };
         let config = request.broadcast_config();
         let called = catch_unwind(AssertUnwindSafe(|| handler(request).into_future()));
@@ -135,15 +143,17 @@ pub(crate) async fn answer<Q, H, R, K>(
         let endpoint = endpoint.clone();
         let counted = shared.clone();
         let mut answering: Pin<Box<dyn Future<Output = ()> + Send>> = Box::pin(async move {
-            match AssertUnwindSafe(future).catch_unwind().await {
-                Ok(response) => {
-                    if let Some(endpoint) = endpoint.upgrade() {
-                        // Nobody waiting any more is no error of the answerer, and an answer
-                        // that cannot be sent leaves the request unanswered.
-                        let _ = endpoint.broadcast(response).with(config).await;
-                    }
+            let answered = async {
+                let response = future.await;
+                if let Some(endpoint) = endpoint.upgrade() {
+                    // Nobody waiting any more is no error of the answerer, and an answer that
+                    // cannot be sent leaves the request unanswered.
+                    let _ = endpoint.broadcast(response).with(config).await;
                 }
-                Err(_) => counted.counters.count_panic(),
+            };
+            // The response's own encoding may panic as well as the handler.
+            if AssertUnwindSafe(answered).catch_unwind().await.is_err() {
+                counted.counters.count_panic();
             }
             drop(charge);
         });

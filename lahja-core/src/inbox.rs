@@ -1,6 +1,7 @@
 //! The bounded queue of one subscription, and what happens when it is full.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
@@ -55,6 +56,8 @@ impl<E> Config<E> {
 pub(crate) struct Inbox<E> {
     pub(crate) config: Config<E>,
     queue: Mutex<Queue<E>>,
+    // Whether what was taken and not yet consumed is to be dropped, too.
+    discarded: AtomicBool,
     // Room for events of the endpoint itself; used only if nothing may be lost.
     room: Arc<LocalRoom>,
 }
@@ -135,6 +138,7 @@ impl<E> Inbox<E> {
                 waker: None,
                 closed: false,
             }),
+            discarded: AtomicBool::new(false),
             room: Arc::new(LocalRoom {
                 outlet: Mutex::new(Outlet::new(window)),
                 freed: event_listener::Event::new(),
@@ -275,6 +279,9 @@ impl<E> Inbox<E> {
 
     /// Ends the queue. What is in it can still be taken if `keep`; nothing more comes in.
     pub(crate) fn close(&self, rest: Rest) {
+        if rest == Rest::Discard {
+            self.discarded.store(true, Ordering::Relaxed);
+        }
         let mut queue = lock(&self.queue);
         queue.closed = true;
         let waker = queue.waker.take();
@@ -286,6 +293,10 @@ impl<E> Inbox<E> {
         drop(items);
         waker.inspect(Waker::wake_by_ref);
         self.room.freed.notify(usize::MAX);
+    }
+
+    pub(crate) fn is_discarded(&self) -> bool {
+        self.discarded.load(Ordering::Relaxed)
     }
 
     pub(crate) fn is_closed(&self) -> bool {
@@ -303,7 +314,7 @@ pub(crate) enum Rest {
 impl<E> Queue<E> {
     fn lag_last(&mut self, count: u64) {
         match self.items.back_mut() {
-            Some(Item::Lagged(Lagged(lost))) => *lost += count,
+            Some(Item::Lagged(Lagged(lost))) => *lost = lost.saturating_add(count),
             _ => self.items.push_back(Item::Lagged(Lagged(count))),
         }
     }
@@ -324,11 +335,11 @@ impl<E> Queue<E> {
         let mut lost = 1;
         let mut dropped = self.pop();
         if let Some(Item::Lagged(Lagged(before))) = dropped {
-            lost += before;
+            lost = before.saturating_add(lost);
             dropped = self.pop();
         }
         match self.items.front_mut() {
-            Some(Item::Lagged(Lagged(after))) => *after += lost,
+            Some(Item::Lagged(Lagged(after))) => *after = after.saturating_add(lost),
             _ => self.items.push_front(Item::Lagged(Lagged(lost))),
         }
         self.push(event);

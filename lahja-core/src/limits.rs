@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+/// The lowest limit for frames that an endpoint may have, in bytes.
+pub(crate) const MIN_FRAME: u32 = 256;
+
 /// What an endpoint allows itself and its peers.
 ///
 /// Every queue, table and frame has a bound. The defaults suit events of up to a few megabytes;
@@ -18,7 +21,7 @@ use std::time::Duration;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
-    /// The longest frame, in bytes, sent or received. Default: 16 MiB.
+    /// The longest frame, in bytes, sent or received; at least 256. Default: 16 MiB.
     pub frame: u32,
     /// The deepest nesting of an event's value. Default: 64.
     pub depth: usize,
@@ -33,7 +36,7 @@ pub struct Limits {
     pub capacity: usize,
     /// Topics announced on one connection, by either end. Default: 4,096.
     pub topics: u32,
-    /// Requests in flight on one connection, in each direction. Default: 4,096.
+    /// Requests in flight on one connection, in each direction; at least 1. Default: 4,096.
     pub requests: u32,
     /// How long a request may take, where it does not say otherwise. Default: 30 s.
     pub request_timeout: Duration,
@@ -46,6 +49,16 @@ pub struct Limits {
     pub handshake_frame: u32,
     /// Handshakes that a server conducts at once; one more ends the oldest. Default: 64.
     pub handshakes: usize,
+}
+
+impl Limits {
+    /// Raises what is too low for anything to be sent.
+    pub(crate) fn raised(mut self) -> Self {
+        self.frame = self.frame.max(MIN_FRAME);
+        self.requests = self.requests.max(1);
+        self.backlog = self.backlog.max(1);
+        self
+    }
 }
 
 impl Default for Limits {

@@ -126,7 +126,7 @@ impl Drop for Slot {
         for asked in &forgotten.0 {
             if let Asked::Peer { connection, .. } = asked {
                 if let Some(connection) = self.shared.connection(*connection) {
-                    connection.update(|session| session.cancel(self.id));
+                    connection.cancel(self.id);
                 }
             }
         }

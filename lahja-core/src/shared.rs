@@ -14,7 +14,7 @@ use event_listener::Event as Notify;
 use crate::connection::Connection;
 use crate::error::PayloadError;
 use crate::event::Event;
-use crate::inbox::Inbox;
+use crate::inbox::{Inbox, Lagged};
 use crate::limits::Limits;
 use crate::message::{Hello, OLDEST_VERSION, Refusal, VERSION};
 use crate::name::EndpointName;
@@ -57,11 +57,16 @@ pub(crate) struct Shared {
 pub(crate) struct Counters {
     pub(crate) handler_panics: AtomicU64,
     pub(crate) malformed_payloads: AtomicU64,
+    pub(crate) lost_events: AtomicU64,
 }
 
 impl Counters {
     pub(crate) fn count_malformed(&self, _error: &PayloadError) {
         self.malformed_payloads.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn count_lost(&self, lagged: Lagged) {
+        self.lost_events.fetch_add(lagged.0, Ordering::Relaxed);
     }
 
     pub(crate) fn count_panic(&self) {
@@ -79,7 +84,7 @@ impl Shared {
         let shared = Arc::new(Self {
             name,
             groups,
-            limits,
+            limits: limits.raised(),
             runtime,
             counters: Counters::default(),
             nonce: nonce(),
@@ -174,7 +179,7 @@ impl Shared {
             session.accept(hello);
             for (&id, topic) in &registry.topics {
                 if topic.wants(&hello.name) {
-                    connection.announce(session, id, topic, self.limits.window);
+                    connection.announce(session, id, topic, &self.limits);
                 }
             }
             session.ready();
@@ -255,7 +260,7 @@ impl Shared {
         let topic = topic.or_insert_with(|| Arc::new(Topic::<E>::new(depth))).clone();
         let typed: Arc<Topic<E>> = topic.as_any().downcast().expect("topics are by type");
         typed.add(inbox.clone());
-        let told = registry.refresh(id, self.limits.window);
+        let told = registry.refresh(id, &self.limits);
         drop(registry);
         told.iter().for_each(|connection| connection.send());
         self.subscriptions_changed.notify(usize::MAX);
@@ -269,7 +274,7 @@ impl Shared {
         if let Some(topic) = registry.topics.get(&id) {
             let typed: Arc<Topic<E>> = topic.clone().as_any().downcast().expect("by type");
             typed.remove(inbox);
-            told = registry.refresh(id, self.limits.window);
+            told = registry.refresh(id, &self.limits);
         }
         drop(registry);
         told.iter().for_each(|connection| connection.send());
@@ -285,7 +290,7 @@ impl Shared {
         for id in refused {
             if let Some(topic) = registry.topics.get(&id) {
                 connection.queue(|session| {
-                    connection.announce(session, id, topic, self.limits.window);
+                    connection.announce(session, id, topic, &self.limits);
                 });
             }
         }
@@ -352,7 +357,10 @@ impl Shared {
             self.pending().close();
             for connection in &connections {
                 let connection: &Arc<Connection> = connection;
-                connection.update(Session::say_goodbye);
+                match connection.is_established() {
+                    true => connection.update(Session::say_goodbye),
+                    false => connection.stop(),
+                }
             }
             self.connections_changed();
         }

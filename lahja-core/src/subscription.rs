@@ -266,11 +266,12 @@ impl<E: Event> EventStream<E> {
     }
 
     fn poll_item(&mut self, context: &mut Context<'_>) -> Poll<Option<Item<E>>> {
-        if self.batch.is_empty() {
-            let inbox = &self.subscriber.inbox;
-            if !ready!(inbox.poll_take(&mut self.batch, context)) {
-                return Poll::Ready(None);
-            }
+        let inbox = &self.subscriber.inbox;
+        if inbox.is_discarded() {
+            self.batch.clear();
+        }
+        if self.batch.is_empty() && !ready!(inbox.poll_take(&mut self.batch, context)) {
+            return Poll::Ready(None);
         }
         Poll::Ready(self.batch.pop_front())
     }

@@ -10,7 +10,7 @@ use super::{Connection, End, Inlet};
 use crate::credit::charge;
 use crate::error::{ConnectError, PayloadError, ProtocolError};
 use crate::message::{FailureReason, Message};
-use crate::pending::Failure;
+use crate::pending::{Asked, Failure};
 use crate::reply::Reply;
 use crate::session::{Happening, Session, Traffic};
 use crate::shared::Shared;
@@ -206,7 +206,11 @@ impl Inbound<'_> {
                 shared.connections_changed();
             }
             Happening::Announced { slot, name, .. } => shared.add_target(connection, name, slot),
-            Happening::Withdrawn { slot } => shared.remove_target(connection, slot),
+            Happening::Withdrawn { slot } => {
+                shared.remove_target(connection, slot);
+                // Who waits for room there waits for nobody any more.
+                connection.progress.notify(usize::MAX);
+            }
             Happening::Acknowledged { freed } => {
                 self.flush();
                 for slot in &freed {
@@ -228,10 +232,13 @@ impl Inbound<'_> {
                 self.receive(number, request, payload)?;
             }
             Happening::Response { id, response_type, payload } => {
+                // Behind the events that came before it.
+                self.flush();
                 self.respond(id, response_type, payload);
                 connection.progress.notify(usize::MAX);
             }
             Happening::Failed { id, reason } => {
+                self.flush();
                 let failure = match reason {
                     FailureReason::Malformed => Failure::RefusedPayload,
                     FailureReason::Unanswered | FailureReason::Other => Failure::Unanswered,
@@ -305,8 +312,15 @@ impl Inbound<'_> {
         let outcome = catch_unwind(AssertUnwindSafe(|| decode(response_type, payload, depth)))
             .unwrap_or(Err(Failure::Malformed(PayloadError::Panicked)));
         let connection = self.connection.id;
-        let unused = self.shared.pending().complete(id, |asked| asked.is_peer(connection), outcome);
-        drop(unused);
+        let is_it = |asked: &Asked| asked.is_peer(connection);
+        match outcome {
+            Ok(response) => {
+                let unused = self.shared.pending().complete(id, is_it, Ok(response));
+                drop(unused);
+            }
+            // Others who were asked may do better.
+            Err(failure) => self.shared.pending().fail(id, is_it, failure),
+        }
     }
 }
 

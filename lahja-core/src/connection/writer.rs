@@ -52,6 +52,8 @@ pub(super) struct Outbound {
     last_direct: Option<Instant>,
     written: u64,
     failed: bool,
+    // Events and responses that were queued and went nowhere.
+    lost: u64,
     // What the writer loop left unsent when it ended.
     undelivered: Option<u64>,
 }
@@ -60,6 +62,8 @@ struct Writer {
     io: Box<dyn FrameWriter>,
     // Frames that are being written.
     frames: FrameBuffer,
+    // Whether the transport still holds back what it took.
+    is_pending: bool,
 }
 
 impl Outbound {
@@ -67,13 +71,14 @@ impl Outbound {
         let frames = FrameBuffer::new();
         Self {
             session,
-            writer: Some(Writer { io, frames }),
+            writer: Some(Writer { io, frames, is_pending: false }),
             waker: None,
             scheduled: false,
             blocked: false,
             last_direct: None,
             written: 0,
             failed: false,
+            lost: 0,
             undelivered: None,
         }
     }
@@ -122,6 +127,18 @@ impl Connection {
         change(&mut lock(&self.outbound).session)
     }
 
+    /// Forgets a request of ours, whose place another may wait for.
+    pub(crate) fn cancel(&self, id: u64) {
+        self.update(|session| session.cancel(id));
+        self.notify();
+    }
+
+    /// Gives back room that was reserved, for which another may wait.
+    pub(crate) fn unreserve(&self, slot: Slot, payload_len: usize) {
+        self.update(|session| session.unreserve(slot, payload_len));
+        self.notify();
+    }
+
     /// Sends what was queued.
     pub(crate) fn send(&self) {
         self.update(|_| ());
@@ -131,7 +148,9 @@ impl Connection {
     pub(crate) fn send_and_stop(&self) {
         let mut outbound = lock(&self.outbound);
         match outbound.writer.take() {
-            Some(writer) if writer.frames.is_empty() => self.write_now(outbound, writer),
+            Some(writer) if writer.frames.is_empty() && !writer.is_pending => {
+                self.write_now(outbound, writer);
+            }
             writer => {
                 outbound.writer = writer;
                 drop(outbound);
@@ -155,7 +174,12 @@ impl Connection {
 
     /// Returns how many bytes the transport has taken.
     pub(super) fn written(&self) -> u64 {
-        lock(&self.outbound).written
+        let mut outbound = lock(&self.outbound);
+        match outbound.writer {
+            Some(_) => outbound.written,
+            // Somebody writes just now: what was handed to the transport may have left.
+            None => outbound.session.queued() - outbound.session.out().len() as u64,
+        }
     }
 
     fn has_failed(&self) -> bool {
@@ -180,8 +204,10 @@ impl Connection {
         }
         if outbound.failed {
             let unsent = outbound.session.out();
+            let lost = count_users(unsent);
             let len = unsent.len();
             unsent.advance(len);
+            outbound.lost += lost;
             return Turn::GoesOn;
         }
         if outbound.session.is_overrun() {
@@ -238,6 +264,7 @@ impl Connection {
             }
             Poll::Ready(Err(_)) => {
                 outbound.failed = true;
+                outbound.lost += count_users(&writer.frames);
                 waker = outbound.schedule();
             }
             Poll::Pending => {
@@ -274,7 +301,7 @@ impl Connection {
             };
             let mut was_backlogged = false;
             if writer.frames.is_empty() {
-                if outbound.session.out().is_empty() {
+                if outbound.session.out().is_empty() && !writer.is_pending {
                     if outbound.session.has_ended() {
                         return Poll::Ready(());
                     }
@@ -282,7 +309,9 @@ impl Connection {
                     outbound.waker = Some(context.waker().clone());
                     return Poll::Pending;
                 }
-                was_backlogged = outbound.load(writer).was_backlogged;
+                if !writer.is_pending {
+                    was_backlogged = outbound.load(writer).was_backlogged;
+                }
             }
             outbound.blocked = false;
             outbound.waker = Some(context.waker().clone());
@@ -313,7 +342,7 @@ impl Connection {
         let unsent = |writer: &Writer| count_users(&writer.frames);
         let in_writer = held.or(idle.as_ref()).map_or(0, unsent);
         let queued = count_users(outbound.session.out());
-        outbound.undelivered = Some(in_writer + queued);
+        outbound.undelivered = Some(in_writer + queued + outbound.lost);
         outbound.failed = true;
         drop(outbound);
         self.progress.notify(usize::MAX);
@@ -323,6 +352,7 @@ impl Connection {
 fn write(writer: &mut Writer, context: &mut Context<'_>) -> (u64, Poll<io::Result<()>>) {
     let before = writer.frames.len();
     let result = writer.io.poll_write(context, &mut writer.frames);
+    writer.is_pending = result.is_pending();
     ((before - writer.frames.len()) as u64, result)
 }
 

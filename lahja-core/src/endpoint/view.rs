@@ -27,6 +27,9 @@ pub struct Stats {
     pub handler_panics: u64,
     /// Events that could not be decoded as what they claimed to be.
     pub malformed_payloads: u64,
+    /// Events that subscriptions with a handler have lost; a stream reads them as
+    /// [`Lagged`](crate::Lagged).
+    pub lost_events: u64,
     /// Requests of this endpoint that are in flight.
     pub requests_in_flight: usize,
 }

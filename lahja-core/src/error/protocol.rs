@@ -114,6 +114,17 @@ pub enum ProtocolError {
         /// The credit given.
         bytes: u64,
     },
+    /// Credit of nothing.
+    #[error("credit of no bytes")]
+    NoCredit,
+    /// Limits under which nothing could be sent.
+    #[error("limits of {frame} bytes a frame and {requests} requests are too low")]
+    LowLimits {
+        /// The longest frame that the peer takes, in bytes.
+        frame: u32,
+        /// The requests in flight that it allows.
+        requests: u32,
+    },
     /// An event for which there was no credit.
     #[error("an event exceeds the window of {window} bytes")]
     WindowExceeded {

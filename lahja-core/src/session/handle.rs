@@ -3,6 +3,7 @@
 use super::{Announced, Phase, Session, Slot};
 use crate::credit::Outlet;
 use crate::error::ProtocolError;
+use crate::limits::MIN_FRAME;
 use crate::message::{FailureReason, Hello, Message, Refusal};
 
 /// What a handled message means to the endpoint.
@@ -68,7 +69,13 @@ impl Session {
             // What crosses our own goodbye or refusal still counts where somebody waits for it.
             (Phase::Ended, message) => Ok(self.handle_after_end(message)),
             (_, Message::Unknown) => Ok(Happening::Nothing),
-            (Phase::Greeting, Message::Hello(hello)) => Ok(Happening::Hello(hello)),
+            (Phase::Greeting, Message::Hello(hello)) => {
+                let (frame, requests) = (hello.max_frame, hello.max_requests);
+                match frame < MIN_FRAME || requests == 0 {
+                    true => Err(ProtocolError::LowLimits { frame, requests }),
+                    false => Ok(Happening::Hello(hello)),
+                }
+            }
             (_, Message::Refuse(reason)) => {
                 self.phase = Phase::Ended;
                 Ok(Happening::Refused(reason))

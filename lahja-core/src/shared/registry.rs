@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::connection::Connection;
+use crate::limits::Limits;
 use crate::name::EndpointName;
 use crate::routing::{Peer, Routing, TypeMap};
 use crate::sync::lock;
@@ -37,7 +38,7 @@ impl Registry {
 
     /// Announces or withdraws a topic wherever that has changed. Returns the connections that
     /// have something to send.
-    pub(super) fn refresh(&self, id: TypeId, window: u32) -> Vec<Arc<Connection>> {
+    pub(super) fn refresh(&self, id: TypeId, limits: &Limits) -> Vec<Arc<Connection>> {
         let mut told = Vec::new();
         let Some(topic) = self.topics.get(&id) else {
             return told;
@@ -47,7 +48,7 @@ impl Registry {
             let announced = lock(&connection.announced).get(&id).copied();
             match announced {
                 None if wanted => {
-                    connection.queue(|session| connection.announce(session, id, topic, window));
+                    connection.queue(|session| connection.announce(session, id, topic, limits));
                 }
                 Some(slot) if !wanted => {
                     lock(&connection.announced).remove(&id);
