@@ -218,7 +218,7 @@ impl<P: Platform> Join<P> {
         endpoint.serve(UnixListener::<P>::seated(listener)).detach();
         let (dialling, dialled) = async_channel::bounded::<Infallible>(1);
         for other in others {
-            let dial = dial(shared.clone(), bus.clone(), other, dialling.clone());
+            let dial = dial(dialling.clone(), shared.clone(), bus.clone(), other);
             bus.platform.spawn(Box::pin(dial));
         }
         drop(dialling);
@@ -266,10 +266,11 @@ async fn lock_bus<P: Platform>(bus: &EventBus<P>, limit: Duration) -> Result<Bus
 
 /// Connects to an endpoint that was on the bus, for as long as it is.
 async fn dial<P: Platform>(
+    // Dropped last: who has joined may leave at once, and is not to be held by this.
+    _dialling: Sender<Infallible>,
     shared: Arc<Shared>,
     bus: EventBus<P>,
     name: EndpointName,
-    _dialling: Sender<Infallible>,
 ) {
     let connector = UnixConnector::seat(bus.platform.clone(), bus.dir.clone(), name.clone());
     let mut backoff = Backoff::new();

@@ -119,7 +119,11 @@ fn run_again(test: &str, setup: Setup) {
         "{test} on {setup:?}: {}\n{stdout}\n{stderr}",
         output.status
     );
-    let left = entries(home.join("lahja"));
+    let base = home.join("lahja");
+    let left: Vec<_> = entries(&base)
+        .into_iter()
+        .map(|bus| (entries(base.join(&bus)), bus))
+        .collect();
     assert!(left.is_empty(), "{test} on {setup:?} left buses: {left:?}");
 }
 
