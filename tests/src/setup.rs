@@ -120,10 +120,8 @@ fn run_again(test: &str, setup: Setup) {
         output.status
     );
     let base = home.join("lahja");
-    let left: Vec<_> = entries(&base)
-        .into_iter()
-        .map(|bus| (entries(base.join(&bus)), bus))
-        .collect();
+    let left: Vec<_> =
+        entries(&base).into_iter().map(|bus| (entries(base.join(&bus)), bus)).collect();
     assert!(left.is_empty(), "{test} on {setup:?} left buses: {left:?}");
 }
 
