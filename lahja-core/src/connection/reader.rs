@@ -18,10 +18,6 @@ use crate::sync::lock;
 use crate::topic::{AnyStage, Arrival, Wakes};
 use crate::transport::FrameReader;
 
-/// The reader lets others run after this many frames that were there without waiting. Consumers
-/// that share its thread so return credit while the producer still has some.
-const FRAMES_PER_TURN: u64 = 256;
-
 /// Reads until the connection ends, then takes it off the endpoint.
 pub(super) async fn run<R: FrameReader>(
     connection: Arc<Connection>,
@@ -95,17 +91,9 @@ struct Inbound<'a> {
 impl Inbound<'_> {
     /// Reads until the handshake is done (`None`) or the connection has come to its end.
     async fn read<R: FrameReader>(&mut self, reader: &mut R) -> Option<End> {
-        let mut turn_began = self.received.frames;
         loop {
             let established = self.established;
-            let received = self.received.frames;
-            let filled = poll_fn(|context| {
-                let poll = reader.poll_fill(context);
-                if poll.is_pending() {
-                    turn_began = received;
-                }
-                poll
-            });
+            let filled = poll_fn(|context| reader.poll_fill(context));
             match filled.await {
                 Ok(true) => {}
                 Ok(false) => {
@@ -124,10 +112,9 @@ impl Inbound<'_> {
             if self.established != established {
                 return None;
             }
-            if self.received.frames - turn_began >= FRAMES_PER_TURN {
-                turn_began = self.received.frames;
-                yield_now().await;
-            }
+            // Whoever was woken acts before the transport is asked for more: it answers sooner, and
+            // returns credit while the producer still has some.
+            yield_now().await;
         }
     }
 
