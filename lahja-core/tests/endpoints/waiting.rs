@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use crate::common::{TestRuntime, join, mesh, run, with_limits};
-use futures_lite::future::{or, poll_once, yield_now, zip};
+use async_channel::Receiver;
+use futures_lite::future::{poll_once, yield_now, zip};
 use lahja_core::{Endpoint, Event, Limits, Received, RequestError, Runtime};
 use serde::{Deserialize, Serialize};
 
@@ -38,16 +39,31 @@ async fn pair(runtime: &TestRuntime, limits: &Limits) -> [Endpoint; 2] {
     pair
 }
 
-/// Broadcasts until a future waits for room, and returns that one with the number it sends.
-async fn fill(endpoint: &Endpoint) -> (impl Future<Output = ()> + '_, u64) {
+/// Runs a future up to where it waits, and from there on in a task of its own, which is polled
+/// only when it is woken. What it returns is sent to the caller.
+async fn wait_apart<T: Send + 'static>(
+    runtime: &TestRuntime,
+    future: impl Future<Output = T> + Send + 'static,
+) -> Receiver<T> {
+    let (waits, waiting) = async_channel::bounded(1);
+    let (done, end) = async_channel::bounded(1);
+    runtime.spawn(Box::pin(async move {
+        let mut future = Box::pin(future);
+        assert!(poll_once(&mut future).await.is_none(), "there is nothing to wait for");
+        waits.send(()).await.unwrap();
+        let _ = done.send(future.await).await;
+    }));
+    waiting.recv().await.unwrap();
+    end
+}
+
+/// Broadcasts until there is no room. Returns how many numbers were sent.
+fn fill(endpoint: &Endpoint) -> u64 {
     let mut number = 0;
-    loop {
-        let mut broadcast = endpoint.broadcast(Number(number)).into_future();
-        if poll_once(&mut broadcast).await.is_none() {
-            return (async { broadcast.await.unwrap() }, number);
-        }
+    while endpoint.broadcast(Number(number)).now().is_ok() {
         number += 1;
     }
+    number
 }
 
 #[test]
@@ -90,8 +106,12 @@ fn a_broadcast_ends_when_the_consumer_it_waits_for_unsubscribes() {
         let [a, b] = pair(&runtime, &limits).await;
         let stream = b.stream::<Number>();
         stream.ready().await.unwrap();
-        let (waiting, _) = fill(&a).await;
-        zip(waiting, async { drop(stream) }).await;
+        let number = fill(&a);
+        let sender = a.clone();
+        let broadcast = async move { sender.broadcast(Number(number)).await };
+        let ended = wait_apart(&runtime, broadcast).await;
+        drop(stream);
+        ended.recv().await.unwrap().unwrap();
     });
 }
 
@@ -234,13 +254,11 @@ fn a_request_that_is_dropped_makes_room_for_one_that_waits() {
         assert!(poll_once(&mut first).await.is_none());
         let asked = questions.next().await.unwrap().unwrap();
         assert_eq!(asked.0, 1);
-        let mut second = a.request(Question(2)).without_timeout().into_future();
-        assert!(poll_once(&mut second).await.is_none());
-        let dropping = async {
-            drop(first);
-            assert_eq!(questions.next().await.unwrap().unwrap().0, 2);
-        };
-        or(dropping, async { panic!("nobody answers: {:?}", second.await) }).await;
+        let asker = a.clone();
+        let second = async move { asker.request(Question(2)).without_timeout().await };
+        let _second = wait_apart(&runtime, second).await;
+        drop(first);
+        assert_eq!(questions.next().await.unwrap().unwrap().0, 2);
     });
 }
 
@@ -277,15 +295,18 @@ fn no_consumer_is_stalled_where_the_limit_is_the_longest_there_is() {
         let questions = b.stream::<Question>();
         stream.ready().await.unwrap();
         questions.ready().await.unwrap();
-        let (waiting, last) = fill(&a).await;
-        let consuming = async {
-            // Another deadline that passes makes the endpoint look at all of them.
+        let last = fill(&a);
+        let sender = a.clone();
+        let broadcast = async move { sender.broadcast(Number(last)).await };
+        let ended = wait_apart(&runtime, broadcast).await;
+        // Each deadline that passes makes the endpoint look at all of them.
+        for _ in 0..2 {
             let unanswered = a.request(Question(0)).timeout(Duration::from_millis(1)).await;
             assert!(matches!(unanswered, Err(RequestError::Timeout(_))), "{unanswered:?}");
-            for number in 0..=last {
-                assert_eq!(stream.next().await.unwrap().unwrap().0, number);
-            }
-        };
-        zip(waiting, consuming).await;
+        }
+        for number in 0..=last {
+            assert_eq!(stream.next().await.unwrap().unwrap().0, number);
+        }
+        ended.recv().await.unwrap().unwrap();
     });
 }
