@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use crate::common::{TestRuntime, join, mesh, run, with_limits};
 use async_channel::Receiver;
 use futures_lite::future::{poll_once, yield_now, zip};
 use lahja_core::{Endpoint, Event, Limits, Received, RequestError, Runtime};
 use serde::{Deserialize, Serialize};
+
+use crate::common::{TestRuntime, join, mesh, run, with_limits};
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Event)]
 struct Number(u64);
