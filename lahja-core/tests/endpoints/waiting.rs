@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_channel::Receiver;
 use futures_lite::future::{poll_once, yield_now, zip};
-use lahja_core::{Endpoint, Event, Limits, Received, RequestError, Runtime};
+use lahja_core::{Endpoint, Event, Limits, ReadyError, Received, RequestError, Runtime, Scope};
 use serde::{Deserialize, Serialize};
 
 use crate::common::{TestRuntime, join, mesh, run, with_limits};
@@ -309,5 +309,20 @@ fn no_consumer_is_stalled_where_the_limit_is_the_longest_there_is() {
             assert_eq!(stream.next().await.unwrap().unwrap().0, number);
         }
         ended.recv().await.unwrap().unwrap();
+    });
+}
+
+#[test]
+fn a_topic_for_which_there_was_no_place_is_announced_when_there_is_one() {
+    run(|runtime| async move {
+        let mut limits = Limits::default();
+        limits.topics = 1;
+        let [a, b] = pair(&runtime, &limits).await;
+        let first = b.stream::<Number>();
+        first.ready().await.unwrap();
+        let second = b.stream::<Text>();
+        assert!(matches!(second.ready().await, Err(ReadyError::TooManyTopics { .. })));
+        drop(first);
+        a.wait_until_subscribed::<Text>(Scope::Endpoint("b")).await;
     });
 }
