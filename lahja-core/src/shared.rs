@@ -284,9 +284,10 @@ impl Shared {
     /// Announces the topics for which a peer had no place, now that it may have.
     pub(crate) fn announce_refused(&self, connection: &Arc<Connection>) {
         let registry = self.registry();
-        let refused = lock(&connection.announced);
-        let refused: Vec<_> =
-            refused.iter().filter(|(_, slot)| slot.is_none()).map(|(id, _)| *id).collect();
+        let announced = lock(&connection.announced);
+        let refused = announced.iter().filter(|(_, slot)| slot.is_none());
+        let refused: Vec<_> = refused.map(|(id, _)| *id).collect();
+        drop(announced);
         for id in refused {
             if let Some(topic) = registry.topics.get(&id) {
                 connection.queue(|session| {

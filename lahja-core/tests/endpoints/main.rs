@@ -4,3 +4,4 @@ mod common;
 mod credit;
 mod in_memory;
 mod simulated;
+mod waiting;
