@@ -114,7 +114,7 @@ where
 }
 
 /// Answers requests, each in a task of its own unless its response is there at once. A handler
-/// may so ask the very peer whose request it answers, to any depth.
+/// may so ask the very peer whose request it answers.
 pub(crate) async fn answer<Q, H, R, K>(
     endpoint: WeakEndpoint,
     shared: Arc<Shared>,
