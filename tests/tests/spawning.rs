@@ -319,7 +319,8 @@ async fn descriptors_tasks_and_children_are_back_at_the_baseline_after_50_cycles
         assert!(children().is_empty());
     }
     until(|| platform.tasks() == resting_tasks).await;
-    until(|| descriptors() == resting_descriptors).await;
+    // Another thread may have closed the last of that first cycle a moment after it was counted.
+    until(|| descriptors() <= resting_descriptors).await;
 }
 
 async fn no_thread_is_started_behind_the_users_back(smol: Smol) {
