@@ -1,7 +1,7 @@
 //! What flow control must not do when topics come and go and producers give up.
 
 use crate::common::{join, run, with_limits};
-use futures_lite::future::{or, poll_once, yield_now};
+use futures_lite::future::{poll_once, yield_now};
 use lahja_core::{Event, Limits, Received};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -44,14 +44,10 @@ fn idle_after_a_wait_is_no_stall() {
         settle().await;
         waiting.await.unwrap();
         assert_eq!(stream.next().await.unwrap().unwrap().0, sent - 1);
+        // The limit itself has to pass, for whoever would declare a stall by it.
         async_io::Timer::after(Duration::from_millis(300)).await;
         a.broadcast(Number(sent)).await.unwrap();
-        let got = or(async { Some(stream.next().await) }, async {
-            async_io::Timer::after(Duration::from_secs(2)).await;
-            None
-        })
-        .await;
-        assert!(matches!(got, Some(Some(Ok(_)))), "{got:?}");
+        assert_eq!(stream.next().await.unwrap().unwrap().0, sent);
     });
 }
 

@@ -1,0 +1,93 @@
+use super::*;
+
+fn inbox(capacity: usize, overflow: Overflow) -> Inbox<u32> {
+    Inbox::new(Config { origins: Vec::new(), filter: None, capacity, overflow })
+}
+
+fn push(inbox: &Inbox<u32>, numbers: impl IntoIterator<Item = u32>) {
+    for number in numbers {
+        let origin = EndpointName::new("e").unwrap();
+        let Ok(charge) = inbox.reserve() else {
+            panic!("the queue has no room");
+        };
+        inbox.push(Received::new(number, origin), charge);
+    }
+}
+
+/// Takes `count` entries, a gap as a negative number.
+fn take(inbox: &Inbox<u32>, count: usize) -> Vec<i64> {
+    let mut context = Context::from_waker(Waker::noop());
+    let mut taken = Vec::new();
+    let mut batch = VecDeque::new();
+    while taken.len() < count && inbox.poll_take(&mut batch, &mut context).is_ready() {
+        taken.extend(batch.drain(..).map(|item| match item {
+            Item::Event(event, _) => i64::from(*event),
+            Item::Lagged(Lagged(lost)) => -i64::try_from(lost).unwrap(),
+        }));
+    }
+    taken
+}
+
+#[test]
+fn a_queue_that_drops_its_oldest_keeps_the_newest_behind_the_gap() {
+    let inbox = inbox(2, Overflow::DropOldest);
+    push(&inbox, 0..5);
+    assert_eq!(take(&inbox, 9), [-3, 3, 4]);
+    push(&inbox, 5..8);
+    assert_eq!(take(&inbox, 2), [-1, 6]);
+    push(&inbox, 8..10);
+    assert_eq!(take(&inbox, 9), [-1, 8, 9]);
+}
+
+#[test]
+fn a_queue_that_drops_its_newest_has_the_gap_where_they_were() {
+    let inbox = inbox(2, Overflow::DropNewest);
+    push(&inbox, 0..5);
+    assert_eq!(take(&inbox, 1), [0]);
+    push(&inbox, 5..9);
+    assert_eq!(take(&inbox, 9), [1, -3, 5, -3]);
+}
+
+#[test]
+fn a_queue_of_the_latest_has_one_event() {
+    let inbox = inbox(100, Overflow::Latest);
+    push(&inbox, 0..5);
+    assert_eq!(take(&inbox, 9), [-4, 4]);
+}
+
+#[test]
+fn a_lossless_queue_has_no_place_when_it_is_full_until_one_is_consumed() {
+    let inbox = inbox(2, Overflow::Wait);
+    push(&inbox, 0..2);
+    assert!(matches!(inbox.reserve(), Err(Room::Full)));
+    assert_eq!(take(&inbox, 2), [0, 1]);
+    push(&inbox, 2..4);
+    assert!(inbox.reserve().is_err());
+}
+
+#[test]
+fn a_consumer_that_consumes_nothing_for_too_long_misses_events_and_is_told() {
+    let start = Instant::now();
+    let limit = Duration::from_secs(10);
+    let inbox = inbox(2, Overflow::Wait);
+    push(&inbox, 0..2);
+    let _listener = inbox.listen(start);
+    assert_eq!(inbox.sweep(start, limit), Some(start + limit));
+    assert_eq!(inbox.sweep(start + limit, limit), None);
+    assert!(matches!(inbox.reserve(), Err(Room::Stalled)));
+    assert_eq!(take(&inbox, 2), [0, 1]);
+    push(&inbox, [9]);
+    assert_eq!(take(&inbox, 2), [-1, 9]);
+}
+
+#[test]
+fn a_closed_queue_takes_nothing_and_ends_after_what_it_keeps() {
+    let inbox = inbox(4, Overflow::Wait);
+    push(&inbox, 0..2);
+    inbox.close(Rest::Keep);
+    push(&inbox, 2..4);
+    assert_eq!(take(&inbox, 2), [0, 1]);
+    let mut context = Context::from_waker(Waker::noop());
+    let end = inbox.poll_take(&mut VecDeque::new(), &mut context);
+    assert_eq!(end, Poll::Ready(false));
+}
