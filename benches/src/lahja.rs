@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use lahja_smol::{Endpoint, EventBus, Received, Scope, Smol};
+use lahja_smol::{Endpoint, EventBus, Limits, Received, Scope, Smol};
 use smol::process::Command;
 
 use crate::Result;
-use crate::work::{Done, Drop, Ping, Pong, Setup, Work};
+use crate::work::{Case, Done, Drop, Ping, Pong, Setup, Waits, Work};
 
 pub(crate) const CHILD: &str = "lahja-child";
 
@@ -15,18 +15,19 @@ pub(crate) const CHILD: &str = "lahja-child";
 const GRACE: Duration = Duration::from_secs(5);
 
 /// Does the work and returns how long it took.
-pub(crate) fn measure(work: Work, setup: Setup) -> Result<Duration> {
+pub(crate) fn measure(case: &Case, setup: Setup) -> Result<Duration> {
+    let case = case.clone();
     run(setup, |smol| async move {
         let bus = EventBus::new_on(smol)?;
         let mut command = Command::new(std::env::current_exe()?);
-        command.arg(CHILD).args(work.child_arguments());
+        command.arg(CHILD).args(case.work.child_arguments()).envs(case.variables());
         if setup == Setup::GlobalExecutor {
             command.arg("--threads");
         }
-        let parent = bus.endpoint("parent").await?;
+        let parent = bus.endpoint("parent").limits(limits(case.waits)).await?;
         let child = bus.spawn("child", command).await?;
         parent.wait_until_connected_to("child").await;
-        let took = measure_at(&parent, work).await?;
+        let took = measure_at(&parent, case.work).await?;
         child.shutdown(GRACE).await?;
         Ok(took)
     })
@@ -87,7 +88,7 @@ pub(crate) fn child(setup: Setup) -> Result<()> {
     };
     let (kind, count) = (kind.clone(), count.parse::<u64>()?);
     run(setup, |smol| async move {
-        let endpoint = EventBus::connect_on(smol).await?;
+        let endpoint = EventBus::connect_on(smol).limits(limits(Waits::of_child())).await?;
         match kind.as_str() {
             "one-way" => {
                 let mut drops = endpoint.stream::<Drop>();
@@ -110,6 +111,14 @@ pub(crate) fn child(setup: Setup) -> Result<()> {
         endpoint.closed().await;
         Ok(())
     })
+}
+
+fn limits(waits: Waits) -> Limits {
+    let mut limits = Limits::default();
+    if waits == Waits::Parked {
+        limits.poll_for = Duration::ZERO;
+    }
+    limits
 }
 
 /// Runs the work as a task: what it waits for then wakes it without a detour by the thread that

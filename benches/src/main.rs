@@ -1,14 +1,21 @@
 //! Measures lahja between two processes, in turn with a raw Unix socket doing the same typed work
-//! in the same run. Only the ratios count: they hold when the machine's speed drifts.
+//! in the same run, and for round trips with a bare smol socket as well. Only the ratios count: they
+//! hold when the machine's speed drifts.
+//!
+//! *Polling*: the raw socket asks its kernel again and again, lahja as long as that pays (the
+//! default), and the system places the two processes. *Parked*: both sleep, bound to a core each.
+//! *One core*: both sleep, bound to one core.
 //!
 //! ```text
 //! cargo run --release -p lahja-bench [-- --quick] [--repeats N] [--threads] [WORKLOAD]
 //! ```
 //!
-//! `WORKLOAD` is part of the name of what alone is to be measured. //! `--quick` does a hundredth of the work, to see that everything runs. `--threads` runs the bus on
+//! `WORKLOAD` is part of the name of what alone is to be measured.
+//! `--quick` does a hundredth of the work, to see that everything runs. `--threads` runs the bus on
 //! smol's global executor, whose threads are not the one that measures, instead of on an executor
 //! that the measuring thread drives itself.
 
+mod bare;
 mod lahja;
 mod raw;
 mod report;
@@ -16,8 +23,8 @@ mod work;
 
 use std::error::Error;
 
-use report::Report;
-use work::{Cores, Setup, Work};
+use report::{Report, Times};
+use work::{Case, Cores, Placement, Setup, Waits, Work, bind_child};
 
 type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 
@@ -29,8 +36,9 @@ fn main() -> Result<()> {
         false => Setup::OneThread,
     };
     match arguments.first().map(String::as_str) {
-        Some(lahja::CHILD) => return lahja::child(setup),
-        Some(raw::CHILD) => return raw::child(),
+        Some(lahja::CHILD) => return bind_child().and_then(|()| lahja::child(setup)),
+        Some(bare::CHILD) => return bind_child().and_then(|()| bare::child()),
+        Some(raw::CHILD) => return bind_child().and_then(|()| raw::child()),
         _ => {}
     }
     let scale = if has("--quick") { 100 } else { 1 };
@@ -39,23 +47,38 @@ fn main() -> Result<()> {
         None => 5,
     };
     let works = [
-        ("one way", Work::OneWay(3_000_000 / scale), Cores::All),
-        ("round trip, parked", Work::RoundTrip(5_000 / scale), Cores::All),
-        ("round trip, one core", Work::RoundTrip(50_000 / scale), Cores::One),
-        ("request, parked", Work::Request(5_000 / scale), Cores::All),
-        ("request, one core", Work::Request(50_000 / scale), Cores::One),
+        ("one way", Work::OneWay(3_000_000 / scale), Placement::Free, Waits::Polling),
+        ("one way, parked", Work::OneWay(3_000_000 / scale), Placement::Apart, Waits::Parked),
+        ("round trip, polling", Work::RoundTrip(100_000 / scale), Placement::Free, Waits::Polling),
+        ("round trip, parked", Work::RoundTrip(5_000 / scale), Placement::Apart, Waits::Parked),
+        (
+            "round trip, one core",
+            Work::RoundTrip(50_000 / scale),
+            Placement::OneCore,
+            Waits::Parked,
+        ),
+        ("request, polling", Work::Request(100_000 / scale), Placement::Free, Waits::Polling),
+        ("request, parked", Work::Request(5_000 / scale), Placement::Apart, Waits::Parked),
+        ("request, one core", Work::Request(50_000 / scale), Placement::OneCore, Waits::Parked),
     ];
+    let cores = Cores::allowed()?;
     let only = arguments.last().filter(|last| works.iter().any(|work| work.0.contains(&***last)));
     println!("64 B typed events between two processes, {repeats} interleaved pairs, medians");
     Report::print_head();
-    for (name, work, cores) in works {
+    for (name, work, placement, waits) in works {
         if only.is_some_and(|only| !name.contains(&**only)) {
             continue;
         }
-        cores.apply()?;
+        let case = Case { work, waits, core: cores.bind(placement)? };
         let mut report = Report::new(name, work);
         for _ in 0..repeats {
-            report.add(raw::measure(work)?, lahja::measure(work, setup)?);
+            let raw = raw::measure(&case)?;
+            // It has neither a way to poll nor to gather.
+            let bare = match (work, waits) {
+                (Work::OneWay(_), _) | (_, Waits::Polling) => None,
+                (_, Waits::Parked) => Some(bare::measure(&case)?),
+            };
+            report.add(Times { raw, bare, lahja: lahja::measure(&case, setup)? });
         }
         report.print();
     }

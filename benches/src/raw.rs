@@ -1,6 +1,6 @@
 //! The baseline: a blocking Unix socket, frames of the same shape, the same encoding.
 
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::process::{Command, Stdio};
@@ -10,7 +10,7 @@ use rustix::io::dup;
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::Result;
-use crate::work::{Ping, Pong, Work};
+use crate::work::{Case, Ping, Pong, Waits, Work};
 
 pub(crate) const CHILD: &str = "raw-child";
 
@@ -21,13 +21,15 @@ const CHUNK: usize = 64 * 1024;
 const MAX_VALUE: usize = 256;
 
 /// Does the work and returns how long it took.
-pub(crate) fn measure(work: Work) -> Result<Duration> {
+pub(crate) fn measure(case: &Case) -> Result<Duration> {
+    let work = case.work;
     let (near, far) = UnixStream::pair()?;
     let mut child = Command::new(std::env::current_exe()?)
         .arg(CHILD)
+        .envs(case.variables())
         .stdin(Stdio::from(OwnedFd::from(far)))
         .spawn()?;
-    let mut socket = Socket::new(near);
+    let mut socket = Socket::new(near, case.waits)?;
     socket.send(&(matches!(work, Work::OneWay(_)), work.count()))?;
     socket.flush()?;
     // The child is ready when it answers.
@@ -57,7 +59,8 @@ pub(crate) fn measure(work: Work) -> Result<Duration> {
 
 /// The other end.
 pub(crate) fn child() -> Result<()> {
-    let mut socket = Socket::new(UnixStream::from(dup(rustix::stdio::stdin())?));
+    let stream = UnixStream::from(dup(rustix::stdio::stdin())?);
+    let mut socket = Socket::new(stream, Waits::of_child())?;
     let (is_one_way, count): (bool, u64) = socket.receive()?;
     socket.send(&())?;
     socket.flush()?;
@@ -86,14 +89,15 @@ struct Socket {
 }
 
 impl Socket {
-    fn new(stream: UnixStream) -> Self {
-        Self {
+    fn new(stream: UnixStream, waits: Waits) -> Result<Self> {
+        stream.set_nonblocking(waits == Waits::Polling)?;
+        Ok(Self {
             stream,
             outgoing: Vec::with_capacity(2 * CHUNK),
             incoming: vec![0; 2 * CHUNK],
             start: 0,
             end: 0,
-        }
+        })
     }
 
     fn send(&mut self, value: &impl Serialize) -> Result<()> {
@@ -112,7 +116,11 @@ impl Socket {
     }
 
     fn flush(&mut self) -> Result<()> {
-        self.stream.write_all(&self.outgoing)?;
+        let mut rest = &self.outgoing[..];
+        while !rest.is_empty() {
+            let count = again(|| self.stream.write(rest))?;
+            rest = &rest[count..];
+        }
         self.outgoing.clear();
         Ok(())
     }
@@ -130,11 +138,21 @@ impl Socket {
             self.incoming.copy_within(self.start..self.end, 0);
             self.end -= self.start;
             self.start = 0;
-            let count = self.stream.read(&mut self.incoming[self.end..])?;
+            let count = again(|| self.stream.read(&mut self.incoming[self.end..]))?;
             if count == 0 {
                 return Err("the other end is gone".into());
             }
             self.end += count;
+        }
+    }
+}
+
+/// Asks again as long as a socket that does not wait has nothing to say.
+fn again(mut ask: impl FnMut() -> io::Result<usize>) -> io::Result<usize> {
+    loop {
+        match ask() {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => std::hint::spin_loop(),
+            result => return result,
         }
     }
 }

@@ -1,57 +1,84 @@
-//! What is printed: medians, and the ratio pair by pair.
+//! What is printed: medians, and the ratios to the raw socket, repeat by repeat.
 
 use std::time::Duration;
 
 use crate::work::Work;
 
-/// The pairs of one workload.
+/// How long one repeat took.
+pub(crate) struct Times {
+    pub(crate) raw: Duration,
+    pub(crate) bare: Option<Duration>,
+    pub(crate) lahja: Duration,
+}
+
+/// The repeats of one workload.
 pub(crate) struct Report {
     name: &'static str,
     work: Work,
-    pairs: Vec<(Duration, Duration)>,
+    repeats: Vec<Times>,
 }
 
 impl Report {
     pub(crate) fn print_head() {
-        println!("{:22} {:>14} {:>14} {:>22}", "", "raw", "lahja", "ratio (min - max)");
+        println!(
+            "{:22} {:>12} {:>12} {:>12}   ratios to raw (min - max)",
+            "", "raw", "bare smol", "lahja"
+        );
     }
 
     pub(crate) fn new(name: &'static str, work: Work) -> Self {
-        let pairs = Vec::new();
-        Self { name, work, pairs }
+        Self { name, work, repeats: Vec::new() }
     }
 
-    pub(crate) fn add(&mut self, raw: Duration, lahja: Duration) {
-        self.pairs.push((raw, lahja));
+    pub(crate) fn add(&mut self, times: Times) {
+        self.repeats.push(times);
     }
 
-    /// Prints rates for what is about throughput, times for what is about latency; the ratio is
-    /// lahja's figure over the raw one's.
+    /// Prints rates for what is about throughput, times for what is about latency; a ratio is one
+    /// figure over the raw one's of the same repeat.
     pub(crate) fn print(&self) {
-        let count = self.work.count() as f64;
-        let rate = |took: Duration| count / took.as_secs_f64() / 1e6;
-        let time = |took: Duration| took.as_secs_f64() * 1e6 / count;
-        let (figure, unit): (&dyn Fn(Duration) -> f64, _) = match self.work {
-            Work::OneWay(_) => (&rate, "M/s"),
-            Work::RoundTrip(_) | Work::Request(_) => (&time, "us"),
+        let raw = self.sorted(|times| Some(self.figure(times.raw)));
+        let bare = self.sorted(|times| times.bare.map(|took| self.figure(took)));
+        let lahja = self.sorted(|times| Some(self.figure(times.lahja)));
+        let to_raw = |took, times: &Times| self.figure(took) / self.figure(times.raw);
+        let bare_to_raw = self.sorted(|times| times.bare.map(|took| to_raw(took, times)));
+        let lahja_to_raw = self.sorted(|times| Some(to_raw(times.lahja, times)));
+        let unit = match self.work {
+            Work::OneWay(_) => "M/s",
+            Work::RoundTrip(_) | Work::Request(_) => "us",
         };
-        let sorted = |of: &dyn Fn(&(Duration, Duration)) -> f64| {
-            let mut figures: Vec<f64> = self.pairs.iter().map(of).collect();
-            figures.sort_by(f64::total_cmp);
-            figures
-        };
-        let raw = sorted(&|pair| figure(pair.0));
-        let lahja = sorted(&|pair| figure(pair.1));
-        let ratios = sorted(&|pair| figure(pair.1) / figure(pair.0));
-        let middle = ratios.len() / 2;
-        println!(
-            "{:22} {:>10.2} {unit:3} {:>10.2} {unit:3} {:>8.2} ({:.2} - {:.2})",
-            self.name,
-            raw[middle],
-            lahja[middle],
-            ratios[middle],
-            ratios[0],
-            ratios[ratios.len() - 1],
-        );
+        print!("{:22}", self.name);
+        for figures in [raw, bare, lahja] {
+            match middle(&figures) {
+                Some(figure) => print!(" {figure:>8.2} {unit:3}"),
+                None => print!(" {:12}", ""),
+            }
+        }
+        for (name, ratios) in [("lahja", lahja_to_raw), ("bare smol", bare_to_raw)] {
+            if let (Some(ratio), Some(min), Some(max)) =
+                (middle(&ratios), ratios.first(), ratios.last())
+            {
+                print!("   {name} {ratio:.2} ({min:.2} - {max:.2})");
+            }
+        }
+        println!();
     }
+
+    fn figure(&self, took: Duration) -> f64 {
+        let count = self.work.count() as f64;
+        match self.work {
+            Work::OneWay(_) => count / took.as_secs_f64() / 1e6,
+            Work::RoundTrip(_) | Work::Request(_) => took.as_secs_f64() * 1e6 / count,
+        }
+    }
+
+    fn sorted(&self, figure: impl Fn(&Times) -> Option<f64>) -> Vec<f64> {
+        let mut figures: Vec<f64> = self.repeats.iter().filter_map(figure).collect();
+        figures.sort_by(f64::total_cmp);
+        figures
+    }
+}
+
+fn middle(sorted: &[f64]) -> Option<f64> {
+    sorted.get(sorted.len() / 2).copied()
 }

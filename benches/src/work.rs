@@ -4,6 +4,8 @@ use lahja_smol::Event;
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use serde::{Deserialize, Serialize};
 
+use crate::Result;
+
 /// The event of every workload: 64 bytes of payload and what a benchmark needs to know of it.
 #[derive(Debug, Clone, Serialize, Deserialize, Event)]
 #[event(response = Pong)]
@@ -81,24 +83,103 @@ pub(crate) enum Setup {
     GlobalExecutor,
 }
 
-/// The cores that this process and its children use.
+/// Where the two processes run.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Cores {
-    All,
-    One,
+pub(crate) enum Placement {
+    /// Wherever the system puts them, as most programs have it.
+    Free,
+    /// Each on a core of its own.
+    Apart,
+    OneCore,
 }
 
+/// The cores that may be used.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Cores {
+    all: CpuSet,
+    first_two: [usize; 2],
+}
+
+/// The variable that tells a child its core.
+pub(crate) const CORE: &str = "LAHJA_BENCH_CORE";
+
+/// What it says if the child is not bound.
+const ANY: &str = "any";
+
 impl Cores {
-    pub(crate) fn apply(self) -> std::io::Result<()> {
-        let mut cores = CpuSet::new();
-        match self {
-            Cores::All => (0..CpuSet::MAX_CPU).for_each(|core| cores.set(core)),
-            Cores::One => {
-                let allowed = sched_getaffinity(None)?;
-                let first = (0..CpuSet::MAX_CPU).find(|&core| allowed.is_set(core));
-                cores.set(first.unwrap_or(0));
-            }
+    /// Returns the cores that this process may use.
+    pub(crate) fn allowed() -> Result<Self> {
+        let all = sched_getaffinity(None)?;
+        let mut cores = (0..CpuSet::MAX_CPU).filter(|&core| all.is_set(core));
+        match (cores.next(), cores.next()) {
+            (Some(first), Some(second)) => Ok(Self { all, first_two: [first, second] }),
+            _ => Err("the benchmark needs two cores".into()),
         }
-        Ok(sched_setaffinity(None, &cores)?)
+    }
+
+    /// Binds this process. Returns what to tell a child.
+    pub(crate) fn bind(&self, placement: Placement) -> Result<String> {
+        let [first, second] = self.first_two;
+        match placement {
+            Placement::Free => sched_setaffinity(None, &self.all)?,
+            Placement::Apart | Placement::OneCore => bind(first)?,
+        }
+        Ok(match placement {
+            Placement::Free => ANY.to_owned(),
+            Placement::Apart => second.to_string(),
+            Placement::OneCore => first.to_string(),
+        })
+    }
+}
+
+/// Binds a child to the core that it was told.
+pub(crate) fn bind_child() -> Result<()> {
+    let core = std::env::var(CORE)?;
+    if core != ANY {
+        bind(core.parse()?)?;
+    }
+    Ok(())
+}
+
+fn bind(core: usize) -> Result<()> {
+    let mut cores = CpuSet::new();
+    cores.set(core);
+    Ok(sched_setaffinity(None, &cores)?)
+}
+
+/// How an end waits for the other's bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Waits {
+    /// It asks again and again: the raw socket always, lahja as it does by default.
+    Polling,
+    /// It sleeps.
+    Parked,
+}
+
+/// The variable that is set if a child is to wait parked.
+pub(crate) const PARKED: &str = "LAHJA_BENCH_PARKED";
+
+impl Waits {
+    pub(crate) fn of_child() -> Self {
+        match std::env::var_os(PARKED) {
+            Some(_) => Self::Parked,
+            None => Self::Polling,
+        }
+    }
+}
+
+/// What one repeat measures.
+#[derive(Debug, Clone)]
+pub(crate) struct Case {
+    pub(crate) work: Work,
+    pub(crate) waits: Waits,
+    pub(crate) core: String,
+}
+
+impl Case {
+    /// Returns what a child needs to know of its case.
+    pub(crate) fn variables(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let parked = (self.waits == Waits::Parked).then_some((PARKED, ""));
+        [(CORE, self.core.as_str())].into_iter().chain(parked)
     }
 }

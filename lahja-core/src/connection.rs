@@ -1,12 +1,13 @@
 //! One connection: a session, the transport it speaks over, and the two loops that drive it.
 
+mod polling;
 mod reader;
 mod writer;
 
 use std::any::TypeId;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::time::{Duration, Instant};
 
 use event_listener::{Event, EventListener};
@@ -61,7 +62,8 @@ pub(crate) struct Inlet {
     returned: Mutex<Instant>,
     patience: Duration,
     origin: EndpointName,
-    connection: Arc<Connection>,
+    // An event that a user keeps does not keep the connection.
+    connection: Weak<Connection>,
 }
 
 impl Inlet {
@@ -73,8 +75,9 @@ impl Inlet {
     pub(crate) fn release(&self, bytes: u64) {
         let credit = self.intake.release(bytes).or_else(|| self.overdue());
         if let Some(credit) = credit {
-            let slot = self.slot;
-            self.connection.update(|session| session.push_credit(slot, credit));
+            if let Some(connection) = self.connection.upgrade() {
+                connection.update(|session| session.push_credit(self.slot, credit));
+            }
         }
     }
 
@@ -251,7 +254,7 @@ impl Connection {
             returned: Mutex::new(Instant::now()),
             patience: limits.stalled_after / 8,
             origin: self.peer().name.clone(),
-            connection: self.clone(),
+            connection: Arc::downgrade(self),
         }));
     }
 

@@ -11,7 +11,7 @@ use event_listener::EventListener;
 use crate::connection::{Connection, Turn};
 use crate::credit::Room;
 use crate::error::PayloadError;
-use crate::event::{Event, Received};
+use crate::event::{Event, Received, Source};
 use crate::inbox::Inbox;
 use crate::name::EndpointName;
 use crate::payload;
@@ -96,7 +96,7 @@ pub(crate) fn begin<E: Event>(
             SCRATCH.set(scratch);
         }
     }
-    let mut delivery = match (&audience.topic, reach.admits(&shared.name, &shared.groups)) {
+    let mut delivery = match (audience.topic(), reach.admits(&shared.name, &shared.groups)) {
         (Some(topic), true) => match begin_locally(shared, topic, event, request) {
             Ok(delivery) => delivery,
             Err(event) if !sent.reached => return Err(Refused::Nobody(event)),
@@ -156,7 +156,7 @@ pub(crate) fn begin_now<E: Event>(
             push => reached |= push != Push::Gone,
         }
     }
-    let local = match &audience.topic {
+    let local = match audience.topic() {
         Some(topic) if reach.admits(&shared.name, &shared.groups) => wanting(shared, topic),
         _ => Vec::new(),
     };
@@ -176,7 +176,8 @@ pub(crate) fn begin_now<E: Event>(
     reserved.send();
     let event = Arc::new(event);
     for (inbox, charge) in places {
-        let event = Received::shared(event.clone(), shared.name.clone(), None);
+        let source = Source::Local(shared.name.clone());
+        let event = Received::shared(event.clone(), source, None);
         inbox.push(event, charge).inspect(Waker::wake_by_ref);
     }
     Ok(None)
@@ -238,11 +239,11 @@ fn begin_locally<E: Event>(
         Reply::to_self::<E>(Arc::downgrade(shared), id)
     });
     wanting.retain(|inbox| passes(inbox, &event));
-    let origin = &shared.name;
+    let source = Source::Local(shared.name.clone());
     let rest = match &wanting[..] {
         [] => None,
         [inbox] => {
-            let mut event = Some(Received::with_reply(event, origin.clone(), reply));
+            let mut event = Some(Received::new(event, source, reply));
             let taken = offer(inbox, || event.take().expect("an offer is taken once"));
             match taken {
                 Offer::Taken => None,
@@ -250,7 +251,7 @@ fn begin_locally<E: Event>(
             }
         }
         _ => {
-            let event = Received::shared(Arc::new(event), origin.clone(), reply);
+            let event = Received::shared(Arc::new(event), source, reply);
             wanting.retain(|inbox| matches!(offer(inbox, || event.share()), Offer::Full));
             (!wanting.is_empty()).then_some(event)
         }

@@ -232,10 +232,9 @@ impl Endpoint {
     /// endpoint may send to them.
     pub fn is_subscribed<E: Event>(&self, scope: Scope<'_>) -> bool {
         let shared = self.shared();
-        let mut registry = shared.registry();
-        let id = TypeId::of::<E>();
-        let targets = registry.routing.targets(id, E::NAME);
-        let locally = registry.wants(id, &shared.name);
+        let registry = shared.registry();
+        let targets = registry.routing().targets(E::NAME);
+        let locally = registry.wants(TypeId::of::<E>(), &shared.name);
         let wants = |name: &str| targets.iter().any(|target| target.peer.name == name);
         match scope {
             Scope::Any => locally || !targets.is_empty(),

@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::broadcast::BroadcastConfig;
+use crate::inbox::Credit;
 use crate::name::EndpointName;
 use crate::reply::Reply;
 
@@ -54,7 +55,7 @@ pub trait Request: Event {
 /// told so at once.
 pub struct Received<E> {
     body: Body<E>,
-    origin: EndpointName,
+    source: Source,
     reply: Option<Arc<Reply>>,
 }
 
@@ -63,28 +64,54 @@ enum Body<E> {
     Shared(Arc<E>),
 }
 
+/// Where an event came from.
+pub(crate) enum Source {
+    /// This endpoint.
+    Local(EndpointName),
+    /// A peer, with the credit that the event holds until it is consumed.
+    Peer(Credit),
+}
+
+impl Source {
+    fn without_credit(&self) -> Self {
+        match self {
+            Self::Local(name) => Self::Local(name.clone()),
+            Self::Peer(credit) => Self::Peer(credit.none()),
+        }
+    }
+}
+
 impl<E> Received<E> {
-    #[cfg(test)]
-    pub(crate) fn new(event: E, origin: EndpointName) -> Self {
-        Self::with_body(Body::Owned(event), origin, None)
+    pub(crate) fn new(event: E, source: Source, reply: Option<Arc<Reply>>) -> Self {
+        Self { body: Body::Owned(event), source, reply }
     }
 
-    pub(crate) fn with_reply(event: E, origin: EndpointName, reply: Option<Arc<Reply>>) -> Self {
-        Self::with_body(Body::Owned(event), origin, reply)
-    }
-
-    pub(crate) fn shared(event: Arc<E>, origin: EndpointName, reply: Option<Arc<Reply>>) -> Self {
-        Self::with_body(Body::Shared(event), origin, reply)
-    }
-
-    fn with_body(body: Body<E>, origin: EndpointName, reply: Option<Arc<Reply>>) -> Self {
-        Self { body, origin, reply }
+    pub(crate) fn shared(event: Arc<E>, source: Source, reply: Option<Arc<Reply>>) -> Self {
+        Self { body: Body::Shared(event), source, reply }
     }
 
     /// Returns the name of the endpoint that broadcast the event. It is that of the connection
     /// the event came on, never taken from what the peer sent with it.
     pub fn origin(&self) -> &EndpointName {
-        &self.origin
+        match &self.source {
+            Source::Local(name) => name,
+            Source::Peer(credit) => credit.origin(),
+        }
+    }
+
+    /// Gives back the credit that the event holds.
+    pub(crate) fn consume(&mut self) {
+        if let Source::Peer(credit) = &mut self.source {
+            credit.release();
+        }
+    }
+
+    /// Takes the credit that the event holds.
+    pub(crate) fn take_credit(&mut self) -> Option<Credit> {
+        match &mut self.source {
+            Source::Local(_) => None,
+            Source::Peer(credit) => Some(credit.take()),
+        }
     }
 
     /// Tells whether somebody waits for an answer to this event.
@@ -98,7 +125,7 @@ impl<E> Received<E> {
     ///
     /// For a request, an event broadcast with it is the answer.
     pub fn broadcast_config(&self) -> BroadcastConfig {
-        BroadcastConfig::reply(self.origin.clone(), self.reply.clone())
+        BroadcastConfig::reply(self.origin().clone(), self.reply.clone())
     }
 
     /// Takes the event out. It is cloned only if other subscriptions of this endpoint share it.
@@ -121,7 +148,7 @@ impl<E> Received<E> {
             Body::Owned(event) => Arc::new(event),
             Body::Shared(event) => event,
         };
-        Self::shared(event, self.origin, self.reply)
+        Self::shared(event, self.source, self.reply)
     }
 
     /// Returns another handle to a shared event.
@@ -132,7 +159,7 @@ impl<E> Received<E> {
     pub(crate) fn share(&self) -> Self {
         match &self.body {
             Body::Shared(event) => {
-                Self::shared(event.clone(), self.origin.clone(), self.reply.clone())
+                Self::shared(event.clone(), self.source.without_credit(), self.reply.clone())
             }
             Body::Owned(_) => unreachable!("the event was made shareable"),
         }
@@ -154,7 +181,7 @@ impl<E: fmt::Debug> fmt::Debug for Received<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Received")
             .field("event", &**self)
-            .field("origin", &self.origin)
+            .field("origin", self.origin())
             .finish_non_exhaustive()
     }
 }

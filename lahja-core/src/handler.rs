@@ -9,7 +9,6 @@ use futures_lite::FutureExt;
 
 use crate::endpoint::WeakEndpoint;
 use crate::event::{Event, Received, Request};
-use crate::inbox::Item;
 use crate::shared::Shared;
 use crate::subscription::EventStream;
 
@@ -95,9 +94,9 @@ where
     R: HandlerOutput<K>,
 {
     while let Some(item) = events.next_charged().await {
-        let (event, _charge) = match item {
-            Item::Event(event, charge) => (event, charge),
-            Item::Lagged(lagged) => {
+        let (event, _charge) = match item.hold() {
+            Ok(held) => held,
+            Err(lagged) => {
                 shared.counters.count_lost(lagged);
                 continue;
             }
@@ -127,9 +126,9 @@ pub(crate) async fn answer<Q, H, R, K>(
     K: 'static,
 {
     while let Some(item) = requests.next_charged().await {
-        let (request, charge) = match item {
-            Item::Event(request, charge) => (request, charge),
-            Item::Lagged(lagged) => {
+        let (request, charge) = match item.hold() {
+            Ok(held) => held,
+            Err(lagged) => {
                 shared.counters.count_lost(lagged);
                 continue;
             }

@@ -1,16 +1,23 @@
 //! The bounded queue of one subscription, and what happens when it is full.
 
+mod charge;
+
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-use crate::connection::Inlet;
-use crate::credit::{Outlet, Room, Sweep};
+use event_listener::EventListener;
+
+use crate::credit::Room;
 use crate::event::Received;
 use crate::name::EndpointName;
 use crate::sync::lock;
+
+pub(crate) use charge::{Charge, Credit};
+
+use charge::LocalRoom;
 
 /// What happens to events that arrive faster than a subscription consumes them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
@@ -77,53 +84,28 @@ pub(crate) enum Item<E> {
     Lagged(Lagged),
 }
 
-/// What an event costs somebody until it is consumed. Dropping it gives the room back, wherever
-/// that happens.
-pub(crate) enum Charge {
-    /// Nothing: the queue drops events when it is full.
-    None,
-    /// Credit of a peer.
-    Remote(#[expect(dead_code, reason = "held for its drop")] RemoteCharge),
-    /// Credit of a peer that several queues hold; the slowest gives it back.
-    Shared(#[expect(dead_code, reason = "held for its drop")] Arc<RemoteCharge>),
-    /// A place that an event of the endpoint itself takes.
-    Local(#[expect(dead_code, reason = "held for its drop")] LocalCharge),
-}
-
-/// The credit that one event used.
-pub(crate) struct RemoteCharge {
-    pub(crate) inlet: Arc<Inlet>,
-    pub(crate) bytes: u64,
-}
-
-impl Drop for RemoteCharge {
-    fn drop(&mut self) {
-        self.inlet.release(self.bytes);
+impl<E> Item<E> {
+    /// Takes the event out and gives back what its place cost.
+    pub(crate) fn consume(self) -> Result<Received<E>, Lagged> {
+        let (mut event, _given_back) = match self {
+            Self::Event(event, charge) => (event, charge),
+            Self::Lagged(lagged) => return Err(lagged),
+        };
+        event.consume();
+        Ok(event)
     }
-}
 
-/// The place that one event of the endpoint itself takes in a queue.
-pub(crate) struct LocalCharge {
-    room: Arc<LocalRoom>,
-}
-
-impl Drop for LocalCharge {
-    fn drop(&mut self) {
-        self.room.give();
-    }
-}
-
-/// Places for events of the endpoint itself, with the same rules as credit for those of others.
-struct LocalRoom {
-    outlet: Mutex<Outlet>,
-    freed: event_listener::Event,
-}
-
-impl LocalRoom {
-    fn give(&self) {
-        let given = lock(&self.outlet).give_back(1);
-        debug_assert!(given.is_ok(), "more places freed than taken");
-        self.freed.notify(usize::MAX);
+    /// Takes the event out, to be consumed when the charge is dropped.
+    pub(crate) fn hold(self) -> Result<(Received<E>, Charge), Lagged> {
+        let (mut event, charge) = match self {
+            Self::Event(event, charge) => (event, charge),
+            Self::Lagged(lagged) => return Err(lagged),
+        };
+        let charge = match charge {
+            Charge::Own => event.take_credit().map_or(Charge::None, Charge::Remote),
+            charge => charge,
+        };
+        Ok((event, charge))
     }
 }
 
@@ -139,10 +121,7 @@ impl<E> Inbox<E> {
                 closed: false,
             }),
             discarded: AtomicBool::new(false),
-            room: Arc::new(LocalRoom {
-                outlet: Mutex::new(Outlet::new(window)),
-                freed: event_listener::Event::new(),
-            }),
+            room: Arc::new(LocalRoom::new(window)),
         }
     }
 
@@ -155,36 +134,18 @@ impl<E> Inbox<E> {
         if !self.is_lossless() {
             return Ok(Charge::None);
         }
-        let mut outlet = lock(&self.room.outlet);
-        let missed = outlet.resume();
-        match outlet.take(1) {
-            Room::Yes => {
-                drop(outlet);
-                self.lagged(missed);
-                let room = self.room.clone();
-                Ok(Charge::Local(LocalCharge { room }))
-            }
-            room => Err(room),
-        }
+        let (charge, missed) = self.room.take()?;
+        self.lagged(missed);
+        Ok(charge)
     }
 
     /// Says that somebody waits for a place, and listens for it.
-    pub(crate) fn listen(&self, now: Instant) -> event_listener::EventListener {
-        let listener = self.room.freed.listen();
-        lock(&self.room.outlet).wait(now);
-        listener
+    pub(crate) fn listen(&self, now: Instant) -> EventListener {
+        self.room.listen(now)
     }
 
     pub(crate) fn sweep(&self, now: Instant, limit: Duration) -> Option<Instant> {
-        let swept = lock(&self.room.outlet).sweep(now, limit);
-        match swept {
-            Sweep::Idle => None,
-            Sweep::At(at) => Some(at),
-            Sweep::Stalled => {
-                self.room.freed.notify(usize::MAX);
-                None
-            }
-        }
+        self.room.sweep(now, limit)
     }
 
     /// Queues an event, or drops one as the subscription asked. Returns whom to wake.
@@ -292,7 +253,7 @@ impl<E> Inbox<E> {
         drop(queue);
         drop(items);
         waker.inspect(Waker::wake_by_ref);
-        self.room.freed.notify(usize::MAX);
+        self.room.notify();
     }
 
     pub(crate) fn is_discarded(&self) -> bool {

@@ -87,6 +87,7 @@
 //! | ask and answer | [`RequestBuilder`], [`Endpoint::answer`], [`Received::broadcast_config`] |
 //! | look around | [`Endpoint::connections`], [`Endpoint::is_subscribed`], [`Scope`], [`Stats`], [`PeerTraffic`] |
 //! | wire by hand | [`Endpoint::serve`], [`Endpoint::connect`], [`Endpoint::attach`], [`UnixListener`], [`UnixConnector`], [`memory_pair`], [`StreamTransport`] |
+//! | test what uses an endpoint | [`testing`] |
 //! | write a transport | [`Transport`], [`FrameReader`], [`FrameWriter`], [`Listener`], [`Connector`], [`FrameDecoder`], [`FrameBuffer`] |
 //! | write an adapter | [`Runtime`], [`Platform`], [`ChildProcess`] |
 
@@ -123,6 +124,7 @@ mod shared;
 mod spawn;
 mod subscription;
 mod sync;
+pub mod testing;
 mod topic;
 mod transport;
 mod unix;

@@ -49,6 +49,11 @@ pub struct Limits {
     pub handshake_frame: u32,
     /// Handshakes that a server conducts at once; one more ends the oldest. Default: 64.
     pub handshakes: usize,
+    /// How long a connection asks its transport again before it sleeps, if that has paid lately.
+    /// It makes an answer that comes within that time several times faster, as waking a sleeping
+    /// process takes longer than the rest of a round trip, and costs the time of a core while such
+    /// answers come. Zero turns it off, and so does a single core. Default: 100 us.
+    pub poll_for: Duration,
 }
 
 impl Limits {
@@ -76,6 +81,7 @@ impl Default for Limits {
             handshake_timeout: Duration::from_secs(10),
             handshake_frame: 4 << 10,
             handshakes: 64,
+            poll_for: Duration::from_micros(100),
         }
     }
 }

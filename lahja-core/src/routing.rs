@@ -3,10 +3,8 @@
 //! The table changes seldom and is read for every broadcast, so each topic's targets are an
 //! immutable list that a broadcast takes along and a change replaces.
 
-use std::any::TypeId;
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 
 use slab::Slab;
@@ -31,33 +29,20 @@ pub(crate) struct Target<C> {
     pub(crate) slot: Slot,
 }
 
+/// Everybody who wants one topic.
+pub(crate) type Targets<C> = Arc<[Target<C>]>;
+
 /// The peers of an endpoint and what they want. `C` reaches a peer.
 #[derive(Debug)]
 pub(crate) struct Routing<C> {
     peers: Slab<(Arc<Peer>, C)>,
-    routes: Slab<Route<C>>,
-    by_name: HashMap<Box<str>, usize>,
-    by_type: TypeMap<usize>,
-}
-
-/// A map from types, hashed by nothing but what a `TypeId` already is.
-pub(crate) type TypeMap<T> = HashMap<TypeId, T, BuildHasherDefault<TypeIdHasher>>;
-
-#[derive(Debug)]
-struct Route<C> {
-    targets: Arc<[Target<C>]>,
-    // Whether a type of this process uses the route: such a route stays.
-    is_local: bool,
+    // Topics that nobody wants have no entry.
+    routes: HashMap<Box<str>, Targets<C>>,
 }
 
 impl<C> Default for Routing<C> {
     fn default() -> Self {
-        Self {
-            peers: Slab::new(),
-            routes: Slab::new(),
-            by_name: HashMap::new(),
-            by_type: HashMap::default(),
-        }
+        Self { peers: Slab::new(), routes: HashMap::new() }
     }
 }
 
@@ -73,46 +58,26 @@ impl<C: Clone> Routing<C> {
     /// Removes a peer and everything it wanted.
     pub(crate) fn remove_peer(&mut self, key: usize) {
         let (peer, _) = self.peers.remove(key);
-        for (_, route) in &mut self.routes {
-            if route.targets.iter().any(|target| Arc::ptr_eq(&target.peer, &peer)) {
-                route.change(|targets| targets.retain(|t| !Arc::ptr_eq(&t.peer, &peer)));
-            }
-        }
-        self.drop_empty_routes();
+        self.remove_where(|target| Arc::ptr_eq(&target.peer, &peer));
     }
 
     /// Notes that a peer wants the topic `name`.
     pub(crate) fn add_target(&mut self, key: usize, name: &str, slot: Slot) {
         let (peer, connection) = &self.peers[key];
         let target = Target { peer: peer.clone(), connection: connection.clone(), slot };
-        let route = self.route(name);
-        self.routes[route].change(|targets| targets.push(target));
+        let targets = self.routes.entry(name.into()).or_default();
+        *targets = targets.iter().cloned().chain([target]).collect();
     }
 
     /// Notes that a peer does not want a topic any more.
     pub(crate) fn remove_target(&mut self, key: usize, slot: Slot) {
         let peer = self.peers[key].0.clone();
-        let is_it = |t: &Target<C>| t.slot == slot && Arc::ptr_eq(&t.peer, &peer);
-        for (_, route) in &mut self.routes {
-            if route.targets.iter().any(is_it) {
-                route.change(|targets| targets.retain(|target| !is_it(target)));
-            }
-        }
-        self.drop_empty_routes();
+        self.remove_where(|t| t.slot == slot && Arc::ptr_eq(&t.peer, &peer));
     }
 
-    /// Returns everyone who wants the events of a type.
-    pub(crate) fn targets(&mut self, id: TypeId, name: &str) -> Arc<[Target<C>]> {
-        let route = match self.by_type.get(&id) {
-            Some(&route) => route,
-            None => {
-                let route = self.route(name);
-                self.routes[route].is_local = true;
-                self.by_type.insert(id, route);
-                route
-            }
-        };
-        self.routes[route].targets.clone()
+    /// Returns everyone who wants a topic.
+    pub(crate) fn targets(&self, name: &str) -> Targets<C> {
+        self.routes.get(name).cloned().unwrap_or_default()
     }
 
     /// Finds a peer by name.
@@ -125,33 +90,13 @@ impl<C: Clone> Routing<C> {
         self.peers.iter().map(|(_, (peer, connection))| (&**peer, connection))
     }
 
-    fn route(&mut self, name: &str) -> usize {
-        if let Some(&route) = self.by_name.get(name) {
-            return route;
-        }
-        let route = self.routes.insert(Route { targets: Arc::new([]), is_local: false });
-        self.by_name.insert(name.into(), route);
-        route
-    }
-
-    fn drop_empty_routes(&mut self) {
-        let Self { routes, by_name, .. } = self;
-        by_name.retain(|_, key| {
-            let route = &routes[*key];
-            let keep = route.is_local || !route.targets.is_empty();
-            if !keep {
-                routes.remove(*key);
+    fn remove_where(&mut self, is_removed: impl Fn(&Target<C>) -> bool) {
+        self.routes.retain(|_, targets| {
+            if targets.iter().any(&is_removed) {
+                *targets = targets.iter().filter(|target| !is_removed(target)).cloned().collect();
             }
-            keep
+            !targets.is_empty()
         });
-    }
-}
-
-impl<C: Clone> Route<C> {
-    fn change(&mut self, change: impl FnOnce(&mut Vec<Target<C>>)) {
-        let mut targets = self.targets.iter().cloned().collect();
-        change(&mut targets);
-        self.targets = targets.into();
     }
 }
 
@@ -201,26 +146,6 @@ impl Reach<'_> {
     }
 }
 
-/// Passes on the hash that a `TypeId` already is.
-#[derive(Debug, Default)]
-pub(crate) struct TypeIdHasher(u64);
-
-impl Hasher for TypeIdHasher {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for &byte in bytes {
-            self.0 = self.0.rotate_left(8) ^ u64::from(byte);
-        }
-    }
-
-    fn write_u64(&mut self, hash: u64) {
-        self.0 = hash;
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -238,11 +163,8 @@ mod tests {
         Slot { number, epoch: 1 }
     }
 
-    struct A;
-    struct B;
-
-    fn reached(routing: &mut Routing<char>, id: TypeId, topic: &str, reach: &Reach<'_>) -> String {
-        let targets = routing.targets(id, topic);
+    fn reached(routing: &Routing<char>, topic: &str, reach: &Reach<'_>) -> String {
+        let targets = routing.targets(topic);
         let admitted = targets.iter().filter(|target| reach.admits_peer(&target.peer));
         admitted.map(|target| target.connection).collect()
     }
@@ -260,15 +182,15 @@ mod tests {
 
     #[test]
     fn an_event_goes_to_those_who_want_it_and_to_nobody_else() {
-        let mut routing = table();
+        let routing = table();
         let everyone = Reach::default();
-        assert_eq!(reached(&mut routing, TypeId::of::<A>(), "A", &everyone), "bc");
-        assert_eq!(reached(&mut routing, TypeId::of::<B>(), "B", &everyone), "d");
+        assert_eq!(reached(&routing, "A", &everyone), "bc");
+        assert_eq!(reached(&routing, "B", &everyone), "d");
     }
 
     #[test]
     fn each_rule_of_a_reach_narrows_it() {
-        let mut routing = table();
+        let routing = table();
         let all = Reach::default;
         let cases = [
             (Reach { to: Some("c".into()), ..all() }, "c"),
@@ -281,7 +203,7 @@ mod tests {
             (Reach { internal: true, ..all() }, ""),
         ];
         for (reach, expected) in cases {
-            let found = reached(&mut routing, TypeId::of::<A>(), "A", &reach);
+            let found = reached(&routing, "A", &reach);
             assert_eq!(found, expected, "{reach:?}");
         }
     }
@@ -298,11 +220,10 @@ mod tests {
     #[test]
     fn what_is_withdrawn_or_gone_is_not_reached() {
         let mut routing = table();
-        let a = TypeId::of::<A>();
         routing.remove_target(0, slot(0));
-        assert_eq!(reached(&mut routing, a, "A", &Reach::default()), "c");
+        assert_eq!(reached(&routing, "A", &Reach::default()), "c");
         routing.remove_peer(1);
-        assert_eq!(reached(&mut routing, a, "A", &Reach::default()), "");
+        assert_eq!(reached(&routing, "A", &Reach::default()), "");
     }
 
     #[test]
@@ -312,7 +233,6 @@ mod tests {
             routing.add_target(0, &format!("topic {number}"), slot(number));
         }
         routing.remove_peer(0);
-        assert_eq!(routing.by_name.len(), 2);
         assert_eq!(routing.routes.len(), 2);
     }
 }

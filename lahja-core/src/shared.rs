@@ -20,13 +20,13 @@ use crate::message::{Hello, OLDEST_VERSION, Refusal, VERSION};
 use crate::name::EndpointName;
 use crate::pending::Pending;
 use crate::rendezvous::Seat;
-use crate::routing::{Peer, Target};
+use crate::routing::Peer;
 use crate::runtime::Runtime;
 use crate::session::{Session, Slot, common_version};
 use crate::sync::lock;
 use crate::topic::Topic;
 
-use registry::Registry;
+use registry::{Audience, Registry};
 
 /// The state of one endpoint.
 pub(crate) struct Shared {
@@ -169,7 +169,7 @@ impl Shared {
             max_frame: self.limits.frame.min(hello.max_frame) as usize,
         });
         let key = registry
-            .routing
+            .routing_mut()
             .add_peer(peer.clone(), connection.clone())
             .map_err(|_| Refusal::AlreadyConnected)?;
         connection.set_peer(peer);
@@ -177,7 +177,7 @@ impl Shared {
         registry.connections.insert(connection.id, entry);
         connection.queue(|session| {
             session.accept(hello);
-            for (&id, topic) in &registry.topics {
+            for (&id, topic) in registry.topics() {
                 if topic.wants(&hello.name) {
                     connection.announce(session, id, topic, &self.limits);
                 }
@@ -208,7 +208,7 @@ impl Shared {
         let Some((_, Some(key))) = removed else {
             return;
         };
-        registry.routing.remove_peer(key);
+        registry.routing_mut().remove_peer(key);
         drop(registry);
         let peer = &connection.peer().name;
         self.pending().peer_gone(connection.id, peer, written);
@@ -219,7 +219,7 @@ impl Shared {
     pub(crate) fn add_target(&self, connection: &Connection, name: &str, slot: Slot) {
         let mut registry = self.registry();
         if let Some(key) = registry.key(connection) {
-            registry.routing.add_target(key, name, slot);
+            registry.routing_mut().add_target(key, name, slot);
         }
         drop(registry);
         self.subscriptions_changed.notify(usize::MAX);
@@ -229,21 +229,15 @@ impl Shared {
     pub(crate) fn remove_target(&self, connection: &Connection, slot: Slot) {
         let mut registry = self.registry();
         if let Some(key) = registry.key(connection) {
-            registry.routing.remove_target(key, slot);
+            registry.routing_mut().remove_target(key, slot);
         }
         drop(registry);
         self.subscriptions_changed.notify(usize::MAX);
     }
 
     /// Returns everybody who wants events of a type: peers, and this endpoint's own topic.
-    pub(crate) fn audience<E: Event>(&self) -> Audience<E> {
-        let mut registry = self.registry();
-        let id = TypeId::of::<E>();
-        let targets = registry.routing.targets(id, E::NAME);
-        let topic = registry.topics.get(&id).cloned();
-        drop(registry);
-        let topic = topic.map(|topic| topic.as_any().downcast().expect("topics are by type"));
-        Audience { targets, topic }
+    pub(crate) fn audience<E: Event>(&self) -> Arc<Audience> {
+        self.registry().audience::<E>()
     }
 
     /// Adds a subscription and tells the peers. Its queue is closed at once if the endpoint is.
@@ -254,13 +248,8 @@ impl Shared {
             inbox.close(crate::inbox::Rest::Keep);
             return;
         }
-        let depth = self.limits.depth;
-        let id = TypeId::of::<E>();
-        let topic = registry.topics.entry(id);
-        let topic = topic.or_insert_with(|| Arc::new(Topic::<E>::new(depth))).clone();
-        let typed: Arc<Topic<E>> = topic.as_any().downcast().expect("topics are by type");
-        typed.add(inbox.clone());
-        let told = registry.refresh(id, &self.limits);
+        registry.topic::<E>(&self.limits).add(inbox.clone());
+        let told = registry.refresh(TypeId::of::<E>(), &self.limits);
         drop(registry);
         told.iter().for_each(|connection| connection.send());
         self.subscriptions_changed.notify(usize::MAX);
@@ -270,12 +259,10 @@ impl Shared {
     pub(crate) fn unsubscribe<E: Event>(&self, inbox: &Arc<Inbox<E>>) {
         let registry = self.registry();
         let id = TypeId::of::<E>();
-        let mut told = Vec::new();
-        if let Some(topic) = registry.topics.get(&id) {
-            let typed: Arc<Topic<E>> = topic.clone().as_any().downcast().expect("by type");
-            typed.remove(inbox);
-            told = registry.refresh(id, &self.limits);
+        if let Some(topic) = registry.topics().get(&id) {
+            Topic::of(&**topic).remove(inbox);
         }
+        let told = registry.refresh(id, &self.limits);
         drop(registry);
         told.iter().for_each(|connection| connection.send());
         self.subscriptions_changed.notify(usize::MAX);
@@ -289,7 +276,7 @@ impl Shared {
         let refused: Vec<_> = refused.map(|(id, _)| *id).collect();
         drop(announced);
         for id in refused {
-            if let Some(topic) = registry.topics.get(&id) {
+            if let Some(topic) = registry.topics().get(&id) {
                 connection.queue(|session| {
                     connection.announce(session, id, topic, &self.limits);
                 });
@@ -347,7 +334,7 @@ impl Shared {
         let mut registry = self.registry();
         let was_closed = self.closed.swap(true, Ordering::AcqRel);
         let connections = registry.connections.values().map(|(c, _)| c.clone()).collect();
-        let topics = std::mem::take(&mut registry.topics);
+        let topics = registry.take_topics();
         drop(registry);
         if !was_closed {
             self.closing.notify(usize::MAX);
@@ -382,12 +369,6 @@ impl Drop for Serving {
         self.0.servers.fetch_sub(1, Ordering::AcqRel);
         self.0.closing.notify(usize::MAX);
     }
-}
-
-/// Everybody who wants events of one type.
-pub(crate) struct Audience<E> {
-    pub(crate) targets: Arc<[Target<Arc<Connection>>]>,
-    pub(crate) topic: Option<Arc<Topic<E>>>,
 }
 
 /// Returns a number that no other life of an endpoint has.

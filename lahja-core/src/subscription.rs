@@ -243,7 +243,7 @@ impl<E: Event> EventStream<E> {
     ///
     /// Dropping the future loses no event.
     pub async fn next(&mut self) -> Option<Result<Received<E>, Lagged>> {
-        poll_fn(|context| self.poll_item(context)).await.map(into_result)
+        poll_fn(|context| self.poll_item(context)).await.map(Item::consume)
     }
 
     /// Waits until every peer that is connected by now has acknowledged the subscription: events
@@ -289,18 +289,11 @@ impl<E: Event> EventStream<E> {
     }
 }
 
-fn into_result<E>(item: Item<E>) -> Result<Received<E>, Lagged> {
-    match item {
-        Item::Event(event, _consumed) => Ok(event),
-        Item::Lagged(lagged) => Err(lagged),
-    }
-}
-
 impl<E: Event> Stream for EventStream<E> {
     type Item = Result<Received<E>, Lagged>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.poll_item(context).map(|item| item.map(into_result))
+        self.poll_item(context).map(|item| item.map(Item::consume))
     }
 }
 
@@ -332,9 +325,9 @@ impl<E: Event> Future for WaitFor<E> {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         loop {
-            match ready!(self.0.poll_item(context)) {
-                Some(Item::Event(event, _consumed)) => return Poll::Ready(Ok(event)),
-                Some(Item::Lagged(_)) => {}
+            match ready!(self.0.poll_item(context)).map(Item::consume) {
+                Some(Ok(event)) => return Poll::Ready(Ok(event)),
+                Some(Err(_lagged)) => {}
                 None => return Poll::Ready(Err(StreamEnded)),
             }
         }

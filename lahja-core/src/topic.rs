@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 use crate::connection::Inlet;
 use crate::credit::{Room, charge};
 use crate::error::PayloadError;
-use crate::event::{Event, Received};
-use crate::inbox::{Charge, Inbox, Item, RemoteCharge, Rest};
+use crate::event::{Event, Received, Source};
+use crate::inbox::{Charge, Credit, Inbox, Item, Rest};
 use crate::name::EndpointName;
 use crate::payload;
 use crate::reply::Reply;
@@ -84,12 +84,17 @@ pub(crate) trait AnyTopic: Send + Sync {
     /// Ends every subscription.
     fn close(&self);
 
-    fn as_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync>;
+    fn as_any(&self) -> &dyn Any;
 }
 
 impl<E: Event> Topic<E> {
     pub(crate) fn new(max_depth: usize) -> Self {
         Self { inboxes: Mutex::new(Arc::new([])), version: AtomicU64::new(0), max_depth }
+    }
+
+    /// Returns a topic as what it is: the one for events of type `E`.
+    pub(crate) fn of(topic: &dyn AnyTopic) -> &Self {
+        topic.as_any().downcast_ref().expect("topics are kept by their type")
     }
 
     pub(crate) fn inboxes(&self) -> Inboxes<E> {
@@ -163,7 +168,7 @@ impl<E: Event> AnyTopic for Topic<E> {
         }
     }
 
-    fn as_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync> {
+    fn as_any(&self) -> &dyn Any {
         self
     }
 }
@@ -181,11 +186,10 @@ impl<E: Event> Stage<E> {
         &self,
         wanting: &[&Arc<Inbox<E>>],
         event: E,
-        credit: RemoteCharge,
+        credit: Credit,
         reply: Option<Arc<Reply>>,
         wakes: &mut Wakes,
     ) {
-        let origin = credit.inlet.origin().clone();
         let event = Arc::new(event);
         let credit = Arc::new(credit);
         for inbox in wanting {
@@ -194,7 +198,8 @@ impl<E: Event> Stage<E> {
                     true => Charge::Shared(credit.clone()),
                     false => Charge::None,
                 };
-                let event = Received::shared(event.clone(), origin.clone(), reply.clone());
+                let source = Source::Peer(credit.none());
+                let event = Received::shared(event.clone(), source, reply.clone());
                 wakes.extend(inbox.push(event, charge));
             }
         }
@@ -208,15 +213,15 @@ impl<E: Event> AnyStage for Stage<E> {
             self.flush(wakes);
             self.refresh();
         }
-        let credit = RemoteCharge { inlet: inlet.clone(), bytes: charge(payload.len()) };
+        let credit = Credit::new(inlet.clone(), charge(payload.len()));
         let max_depth = self.topic.max_depth;
         let origin = inlet.origin();
         if let [inbox] = &self.inboxes[..] {
             if inbox.is_lossless() && inbox.config.wants(origin) {
                 let event: E = decode(payload, max_depth)?;
                 if passes(inbox, &event) {
-                    let event = Received::with_reply(event, origin.clone(), reply);
-                    self.staged.push_back(Item::Event(event, Charge::Remote(credit)));
+                    let event = Received::new(event, Source::Peer(credit), reply);
+                    self.staged.push_back(Item::Event(event, Charge::Own));
                 }
                 return Ok(());
             }

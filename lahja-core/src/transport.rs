@@ -54,6 +54,13 @@ pub trait FrameReader: Send + 'static {
 
     /// Sets the longest frame to be taken from now on.
     fn set_max_frame(&mut self, max_frame: usize);
+
+    /// Tells whether it takes the system to wake this end when bytes arrive, which is slow, so
+    /// that asking again for a moment before sleeping may be faster
+    /// ([`Limits::poll_for`](crate::Limits::poll_for)).
+    fn wakes_slowly(&self) -> bool {
+        true
+    }
 }
 
 /// The sending half of a [`Transport`].

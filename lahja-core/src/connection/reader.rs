@@ -2,10 +2,14 @@
 
 use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
+use std::task::Poll;
+use std::thread::available_parallelism;
+use std::time::{Duration, Instant};
 
 use futures_lite::future::{or, yield_now};
 
+use super::polling::Polling;
 use super::{Connection, End, Inlet};
 use crate::credit::charge;
 use crate::error::{ConnectError, PayloadError, ProtocolError};
@@ -32,6 +36,10 @@ pub(super) async fn run<R: FrameReader>(
         entries: Vec::new(),
         staged: Vec::new(),
         wakes: Wakes::new(),
+        polling: Polling::new(match reader.wakes_slowly() && has_cores() {
+            true => shared.limits.poll_for,
+            false => Duration::ZERO,
+        }),
         received: Traffic::default(),
         established: false,
         refused: false,
@@ -65,6 +73,13 @@ pub(super) async fn run<R: FrameReader>(
     ending.end = end;
 }
 
+/// Tells whether a peer can run while this process does: on one core, asking again would keep it
+/// from doing so.
+fn has_cores() -> bool {
+    static CORES: OnceLock<usize> = OnceLock::new();
+    *CORES.get_or_init(|| available_parallelism().map_or(1, usize::from)) > 1
+}
+
 /// What one number stands for.
 struct Entry {
     inlet: Arc<Inlet>,
@@ -82,6 +97,7 @@ struct Inbound<'a> {
     // The numbers of the entries that have something staged.
     staged: Vec<u32>,
     wakes: Wakes,
+    polling: Polling,
     received: Traffic,
     established: bool,
     // Whether this endpoint has refused the peer.
@@ -93,7 +109,17 @@ impl Inbound<'_> {
     async fn read<R: FrameReader>(&mut self, reader: &mut R) -> Option<End> {
         loop {
             let established = self.established;
-            let filled = poll_fn(|context| reader.poll_fill(context));
+            let filled = poll_fn(|context| {
+                let filled = reader.poll_fill(context);
+                match filled {
+                    Poll::Ready(_) => self.polling.arrived(Instant::now),
+                    Poll::Pending if self.polling.asks_again(Instant::now()) => {
+                        context.waker().wake_by_ref();
+                    }
+                    Poll::Pending => {}
+                }
+                filled
+            });
             match filled.await {
                 Ok(true) => {}
                 Ok(false) => {
@@ -276,7 +302,7 @@ impl Inbound<'_> {
         let inlet = &entry.inlet;
         inlet.intake.receive(charge(payload.len()))?;
         let reply = request.map(|id| {
-            let connection = inlet.connection.clone();
+            let connection = self.connection.clone();
             Reply::to_peer(connection, id, inlet.topic.response())
         });
         let arrival = Arrival { inlet, payload, reply: reply.clone() };

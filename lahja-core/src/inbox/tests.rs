@@ -1,4 +1,5 @@
 use super::*;
+use crate::event::Source;
 
 fn inbox(capacity: usize, overflow: Overflow) -> Inbox<u32> {
     Inbox::new(Config { origins: Vec::new(), filter: None, capacity, overflow })
@@ -10,7 +11,7 @@ fn push(inbox: &Inbox<u32>, numbers: impl IntoIterator<Item = u32>) {
         let Ok(charge) = inbox.reserve() else {
             panic!("the queue has no room");
         };
-        inbox.push(Received::new(number, origin), charge);
+        inbox.push(Received::new(number, Source::Local(origin), None), charge);
     }
 }
 

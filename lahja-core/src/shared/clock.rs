@@ -23,7 +23,7 @@ impl Shared {
     fn sweep(&self, now: Instant) -> Option<Instant> {
         let limit = self.limits.stalled_after;
         let registry = self.registry();
-        let topics: Vec<_> = registry.topics.values().cloned().collect();
+        let topics: Vec<_> = registry.topics().values().cloned().collect();
         let connections: Vec<_> = registry.connections.values().map(|(c, _)| c.clone()).collect();
         drop(registry);
         let mut next = self.pending().sweep(now);

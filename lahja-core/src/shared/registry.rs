@@ -2,26 +2,84 @@
 
 use std::any::TypeId;
 use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 
 use crate::connection::Connection;
+use crate::event::Event;
 use crate::limits::Limits;
 use crate::name::EndpointName;
-use crate::routing::{Peer, Routing, TypeMap};
+use crate::routing::{Peer, Routing, Targets};
 use crate::sync::lock;
-use crate::topic::AnyTopic;
+use crate::topic::{AnyTopic, Topic};
 
 /// Who is there and who wants what.
 #[derive(Default)]
 pub(crate) struct Registry {
-    pub(crate) routing: Routing<Arc<Connection>>,
-    pub(super) topics: TypeMap<Arc<dyn AnyTopic>>,
+    routing: Routing<Arc<Connection>>,
+    topics: TypeMap<Arc<dyn AnyTopic>>,
+    // What broadcasts have looked up since one of the tables above has changed.
+    audiences: TypeMap<Arc<Audience>>,
     // Every connection whose reader runs, admitted or not, by its id. The key of its peer in the
     // routing table once it is admitted.
     pub(super) connections: HashMap<u64, (Arc<Connection>, Option<usize>)>,
 }
 
+/// A map from types, hashed by nothing but what a `TypeId` already is.
+type TypeMap<T> = HashMap<TypeId, T, BuildHasherDefault<TypeIdHasher>>;
+
+/// Everybody who wants events of one type.
+pub(crate) struct Audience {
+    pub(crate) targets: Targets<Arc<Connection>>,
+    topic: Option<Arc<dyn AnyTopic>>,
+}
+
+impl Audience {
+    /// Returns this endpoint's own subscriptions for the type that the audience is of.
+    pub(crate) fn topic<E: Event>(&self) -> Option<&Topic<E>> {
+        self.topic.as_deref().map(Topic::of)
+    }
+}
+
 impl Registry {
+    pub(crate) fn routing(&self) -> &Routing<Arc<Connection>> {
+        &self.routing
+    }
+
+    pub(super) fn routing_mut(&mut self) -> &mut Routing<Arc<Connection>> {
+        self.audiences.clear();
+        &mut self.routing
+    }
+
+    pub(super) fn audience<E: Event>(&mut self) -> Arc<Audience> {
+        let id = TypeId::of::<E>();
+        let Self { routing, topics, audiences, .. } = self;
+        let audience = audiences.entry(id).or_insert_with(|| {
+            let topic = topics.get(&id).cloned();
+            Arc::new(Audience { targets: routing.targets(E::NAME), topic })
+        });
+        audience.clone()
+    }
+
+    pub(super) fn topics(&self) -> &TypeMap<Arc<dyn AnyTopic>> {
+        &self.topics
+    }
+
+    /// Returns the subscriptions for a type, of which there may be none so far.
+    pub(super) fn topic<E: Event>(&mut self, limits: &Limits) -> &Topic<E> {
+        let Self { topics, audiences, .. } = self;
+        let topic = topics.entry(TypeId::of::<E>()).or_insert_with(|| {
+            audiences.clear();
+            Arc::new(Topic::<E>::new(limits.depth))
+        });
+        Topic::of(&**topic)
+    }
+
+    pub(super) fn take_topics(&mut self) -> TypeMap<Arc<dyn AnyTopic>> {
+        self.audiences.clear();
+        std::mem::take(&mut self.topics)
+    }
+
     /// Returns every peer whose handshake is done.
     pub(crate) fn established(&self) -> impl Iterator<Item = (&Peer, &Arc<Connection>)> {
         self.routing.peers().filter(|(_, connection)| connection.is_established())
@@ -60,5 +118,25 @@ impl Registry {
             told.push(connection.clone());
         }
         told
+    }
+}
+
+/// Passes on the hash that a `TypeId` already is.
+#[derive(Debug, Default)]
+pub(crate) struct TypeIdHasher(u64);
+
+impl Hasher for TypeIdHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            self.0 = self.0.rotate_left(8) ^ u64::from(byte);
+        }
+    }
+
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash;
     }
 }

@@ -79,6 +79,10 @@ impl FrameReader for MemoryReader {
     fn set_max_frame(&mut self, max_frame: usize) {
         self.decoder.set_max_frame(max_frame);
     }
+
+    fn wakes_slowly(&self) -> bool {
+        false
+    }
 }
 
 impl fmt::Debug for MemoryReader {

@@ -4,4 +4,5 @@ mod common;
 mod credit;
 mod in_memory;
 mod simulated;
+mod testing;
 mod waiting;

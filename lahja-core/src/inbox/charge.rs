@@ -1,0 +1,127 @@
+//! What a queued event costs: room that is given back when the event is consumed.
+
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use event_listener::{Event, EventListener};
+
+use crate::connection::Inlet;
+use crate::credit::{Outlet, Room, Sweep};
+use crate::name::EndpointName;
+use crate::sync::lock;
+
+/// What an event costs somebody until it is consumed. Dropping it gives the room back, wherever
+/// that happens.
+pub(crate) enum Charge {
+    /// Nothing: the queue drops events when it is full.
+    None,
+    /// The credit that the event itself holds.
+    Own,
+    /// Credit of a peer.
+    Remote(#[expect(dead_code, reason = "held for its drop")] Credit),
+    /// Credit of a peer that several queues hold; the slowest gives it back.
+    Shared(#[expect(dead_code, reason = "held for its drop")] Arc<Credit>),
+    /// A place that an event of the endpoint itself takes.
+    Local(#[expect(dead_code, reason = "held for its drop")] LocalCharge),
+}
+
+/// Credit of a peer that an event used. Dropping it gives it back.
+pub(crate) struct Credit {
+    inlet: Arc<Inlet>,
+    bytes: u64,
+}
+
+impl Credit {
+    pub(crate) fn new(inlet: Arc<Inlet>, bytes: u64) -> Self {
+        Self { inlet, bytes }
+    }
+
+    /// Returns no credit of the same peer.
+    pub(crate) fn none(&self) -> Self {
+        Self::new(self.inlet.clone(), 0)
+    }
+
+    /// Returns the name of the peer.
+    pub(crate) fn origin(&self) -> &EndpointName {
+        self.inlet.origin()
+    }
+
+    pub(crate) fn take(&mut self) -> Self {
+        Self::new(self.inlet.clone(), std::mem::take(&mut self.bytes))
+    }
+
+    pub(crate) fn release(&mut self) {
+        let bytes = std::mem::take(&mut self.bytes);
+        if bytes > 0 {
+            self.inlet.release(bytes);
+        }
+    }
+}
+
+impl Drop for Credit {
+    fn drop(&mut self) {
+        self.release();
+    }
+}
+
+/// The place that one event of the endpoint itself takes in a queue.
+pub(crate) struct LocalCharge {
+    room: Arc<LocalRoom>,
+}
+
+impl Drop for LocalCharge {
+    fn drop(&mut self) {
+        self.room.give();
+    }
+}
+
+/// Places for events of the endpoint itself, with the same rules as credit for those of others.
+pub(super) struct LocalRoom {
+    outlet: Mutex<Outlet>,
+    freed: Event,
+}
+
+impl LocalRoom {
+    pub(super) fn new(window: u32) -> Self {
+        Self { outlet: Mutex::new(Outlet::new(window)), freed: Event::new() }
+    }
+
+    /// Takes a place. Also returns how many events found none while the consumer was stalled.
+    pub(super) fn take(self: &Arc<Self>) -> Result<(Charge, u64), Room> {
+        let mut outlet = lock(&self.outlet);
+        let missed = outlet.resume();
+        match outlet.take(1) {
+            Room::Yes => Ok((Charge::Local(LocalCharge { room: self.clone() }), missed)),
+            room => Err(room),
+        }
+    }
+
+    pub(super) fn listen(&self, now: Instant) -> EventListener {
+        let listener = self.freed.listen();
+        lock(&self.outlet).wait(now);
+        listener
+    }
+
+    pub(super) fn sweep(&self, now: Instant, limit: Duration) -> Option<Instant> {
+        let swept = lock(&self.outlet).sweep(now, limit);
+        match swept {
+            Sweep::Idle => None,
+            Sweep::At(at) => Some(at),
+            Sweep::Stalled => {
+                self.notify();
+                None
+            }
+        }
+    }
+
+    /// Tells whoever waits for a place to look again.
+    pub(super) fn notify(&self) {
+        self.freed.notify(usize::MAX);
+    }
+
+    fn give(&self) {
+        let given = lock(&self.outlet).give_back(1);
+        debug_assert!(given.is_ok(), "more places freed than taken");
+        self.notify();
+    }
+}

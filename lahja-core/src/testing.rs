@@ -1,0 +1,309 @@
+//! For tests of what uses an endpoint: a bus in memory, and waiting for exactly what a test needs.
+//!
+//! An application whose parts take an [`Endpoint`] can be tested without processes and sockets, on
+//! its own runtime: give each part an endpoint of one [`TestBus`], set things going, and
+//! [`watch`](TestBus::watch) for what is to come of it. Nothing here sleeps to wait for something;
+//! what does not come is a panic that says what came instead.
+//!
+//! # Examples
+//!
+//! ```
+//! # use std::{sync::Arc, time::Duration};
+//! # use async_executor::Executor;
+//! # use lahja_core::{BoxFuture, Runtime};
+//! # #[derive(Clone, Default)]
+//! # struct MyRuntime(Arc<Executor<'static>>);
+//! # impl Runtime for MyRuntime {
+//! #     fn spawn(&self, future: BoxFuture) {
+//! #         self.0.spawn(future).detach();
+//! #     }
+//! #     fn sleep(&self, duration: Duration) -> BoxFuture {
+//! #         Box::pin(async move {
+//! #             async_io::Timer::after(duration).await;
+//! #         })
+//! #     }
+//! # }
+//! use lahja_core::testing::TestBus;
+//! use lahja_core::{Endpoint, Event, Received};
+//! use serde::{Deserialize, Serialize};
+//!
+//! #[derive(Debug, Serialize, Deserialize, Event)]
+//! struct Ordered(u32);
+//!
+//! #[derive(Debug, Serialize, Deserialize, Event)]
+//! struct Shipped(u32);
+//!
+//! /// What is to be tested: it ships what is ordered, unless it is nothing.
+//! fn start_shipping(endpoint: &Endpoint) {
+//!     let weak = endpoint.downgrade();
+//!     let shipping = endpoint.subscribe(move |order: Received<Ordered>| {
+//!         let endpoint = weak.upgrade();
+//!         async move {
+//!             if let (Some(endpoint), 1..) = (endpoint, order.0) {
+//!                 let _ = endpoint.broadcast(Shipped(order.0)).await;
+//!             }
+//!         }
+//!     });
+//!     shipping.detach();
+//! }
+//!
+//! # let runtime = MyRuntime::default();
+//! # async_io::block_on(runtime.0.clone().run(async {
+//! let bus = TestBus::new(runtime);
+//! let shop = bus.endpoint("shop").await;
+//! start_shipping(&shop);
+//!
+//! let customer = bus.endpoint("customer").await;
+//! let mut shipped = bus.watch::<Shipped>(&customer).await;
+//! for amount in [2, 0, 3] {
+//!     customer.broadcast(Ordered(amount)).await.unwrap();
+//! }
+//! assert_eq!(shipped.next().await.0, 2);
+//! assert_eq!(shipped.find(|shipped| shipped.0 > 2).await.origin(), "shop");
+//! # }));
+//! ```
+
+use std::fmt;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use futures_lite::future::{or, poll_once, zip};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::endpoint::{Endpoint, WeakEndpoint};
+use crate::event::{Event, Received, Request};
+use crate::runtime::Runtime;
+use crate::subscription::EventStream;
+use crate::sync::lock;
+use crate::transport::memory_pair;
+
+/// How long a test waits for what is to come, unless it says otherwise.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// An event bus in memory, for a test.
+pub struct TestBus {
+    runtime: Arc<dyn Runtime>,
+    patience: Duration,
+    members: Mutex<Vec<WeakEndpoint>>,
+}
+
+impl TestBus {
+    /// Makes a bus without endpoints.
+    pub fn new(runtime: impl Runtime) -> Self {
+        Self { runtime: Arc::new(runtime), patience: PATIENCE, members: Mutex::default() }
+    }
+
+    /// Sets how long to wait for what is to come before the test fails. Default: 10 s.
+    pub fn patience(mut self, patience: Duration) -> Self {
+        self.patience = patience;
+        self
+    }
+
+    /// Creates an endpoint that is connected to every other one of the bus.
+    ///
+    /// # Panics
+    ///
+    /// Panics if `name` cannot name an endpoint, or is taken.
+    pub async fn endpoint(&self, name: impl AsRef<str>) -> Endpoint {
+        let endpoint = match Endpoint::new(&name, self.runtime.clone()) {
+            Ok(endpoint) => endpoint,
+            Err(error) => panic!("`{}`: {error}", name.as_ref()),
+        };
+        self.join(&endpoint).await;
+        endpoint
+    }
+
+    /// Connects an endpoint to every other one of the bus. For one with groups or limits of its
+    /// own: [`Endpoint::builder`].
+    ///
+    /// # Panics
+    ///
+    /// Panics if its name is taken, or it is on the bus already.
+    pub async fn join(&self, endpoint: &Endpoint) {
+        for member in self.members() {
+            let (near, far) = memory_pair();
+            let joined = zip(endpoint.attach(near), member.attach(far)).await;
+            if let (Err(error), _) | (_, Err(error)) = joined {
+                panic!("{} cannot join {}: {error}", endpoint.name(), member.name());
+            }
+        }
+        endpoint.answer(|_: Received<Mark>| Seen).detach();
+        lock(&self.members).push(endpoint.downgrade());
+    }
+
+    /// Watches the events of a type that come to an endpoint of the bus, from this call on.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the endpoint is closed.
+    pub async fn watch<E: Event>(&self, endpoint: &Endpoint) -> Watch<'_, E> {
+        let events = endpoint.stream();
+        if let Err(error) = events.ready().await {
+            panic!("{} cannot be watched: {error}", endpoint.name());
+        }
+        Watch { bus: self, events }
+    }
+
+    /// Waits until everything that endpoints of the bus have broadcast so far has come to every
+    /// subscription. Handlers may still be at work on it.
+    ///
+    /// # Panics
+    ///
+    /// Panics if an endpoint does not take it in time, as one whose events nobody consumes.
+    pub async fn settle(&self) {
+        let members = self.members();
+        for one in &members {
+            for other in &members {
+                if one.is_connected_to(other.name()) {
+                    one.wait_until_subscribed::<Mark>(crate::Scope::Endpoint(
+                        other.name().as_str(),
+                    ))
+                    .await;
+                    let marked = one.request(Mark).to(other.name()).timeout(self.patience).await;
+                    if let Err(error) = marked {
+                        panic!("{} does not hear {}: {error}", other.name(), one.name());
+                    }
+                }
+            }
+        }
+    }
+
+    fn members(&self) -> Vec<Endpoint> {
+        lock(&self.members).iter().filter_map(WeakEndpoint::upgrade).collect()
+    }
+}
+
+impl fmt::Debug for TestBus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TestBus").field("members", &self.members()).finish_non_exhaustive()
+    }
+}
+
+/// The events of one type that come to one endpoint, as a test waits for them. Made by
+/// [`TestBus::watch`].
+#[must_use = "a watch does nothing unless it is asked"]
+pub struct Watch<'a, E: Event> {
+    bus: &'a TestBus,
+    events: EventStream<E>,
+}
+
+impl<E: Event> Watch<'_, E> {
+    /// Waits for the next event.
+    ///
+    /// # Panics
+    ///
+    /// Panics if none comes in time, or events were lost.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future loses no event.
+    pub async fn next(&mut self) -> Received<E> {
+        match self.event().await {
+            Some(event) => event,
+            None => panic!("no {} has come within {:?}", E::NAME, self.bus.patience),
+        }
+    }
+
+    /// Waits for an event that `matches`, and lets go of those before it.
+    ///
+    /// # Panics
+    ///
+    /// Panics if none comes in time, and says what came instead; or if events were lost.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future loses the events that came before the one it waits for.
+    pub async fn find(&mut self, matches: impl Fn(&E) -> bool) -> Received<E>
+    where
+        E: fmt::Debug,
+    {
+        let mut others = Vec::new();
+        loop {
+            match self.event().await {
+                Some(event) if matches(&event) => return event,
+                Some(event) => others.push(event),
+                None => panic!(
+                    "no such {} has come within {:?} of another; what came: {others:?}",
+                    E::NAME,
+                    self.bus.patience,
+                ),
+            }
+        }
+    }
+
+    /// Checks that nothing more comes of what was broadcast before this call.
+    ///
+    /// # Panics
+    ///
+    /// Panics if an event is there once the bus has [settled](TestBus::settle).
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future loses no event.
+    pub async fn is_over(&mut self)
+    where
+        E: fmt::Debug,
+    {
+        self.bus.settle().await;
+        if let Some(event) = poll_once(self.events.next()).await {
+            panic!("one more has come: {event:?}");
+        }
+    }
+
+    /// Waits for the next event for as long as the test may.
+    async fn event(&mut self) -> Option<Received<E>> {
+        let timeout = self.bus.runtime.sleep(self.bus.patience);
+        let timeout = async {
+            timeout.await;
+            None
+        };
+        match or(async { Some(self.events.next().await) }, timeout).await? {
+            Some(Ok(event)) => Some(event),
+            Some(Err(lagged)) => panic!("{}: {lagged}", E::NAME),
+            None => panic!("the endpoint is closed, no {} will come", E::NAME),
+        }
+    }
+}
+
+impl<E: Event> fmt::Debug for Watch<'_, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Watch").field("event", &E::NAME).finish_non_exhaustive()
+    }
+}
+
+/// Comes behind everything that was sent before it.
+struct Mark;
+
+/// Says that a mark has come.
+struct Seen;
+
+impl Event for Mark {
+    const NAME: &'static str = "lahja-core.testing.Mark";
+    const RESPONSE: Option<&'static str> = Some(Seen::NAME);
+}
+
+impl Request for Mark {
+    type Response = Seen;
+}
+
+impl Event for Seen {
+    const NAME: &'static str = "lahja-core.testing.Seen";
+}
+
+macro_rules! serialize_as_unit {
+    ($($name:ident),+) => {$(
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_unit()
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                <()>::deserialize(deserializer).map(|()| Self)
+            }
+        }
+    )+};
+}
+
+serialize_as_unit!(Mark, Seen);
