@@ -121,6 +121,8 @@ async fn nothing_is_sent_to_a_process_that_has_not_subscribed(smol: Smol) {
     let _b = bus.spawn("b", child!("puppet")).await.unwrap();
     let _c = bus.spawn("c", child!("puppet")).await.unwrap();
     have_done(&parent, "b", Order::Listen(None)).await;
+    // `c` has joined before the parent has seen the end of its handshake.
+    parent.wait_until_connected_to("c").await;
     assert!(!parent.is_subscribed::<Number>(Scope::Endpoint("c")));
     assert!(!parent.is_subscribed::<Number>(Scope::All));
     let before = count(&parent).await;
