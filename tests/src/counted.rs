@@ -1,4 +1,4 @@
-//! smol with a count of the tasks that lahja has running on it.
+//! A platform with a count of the tasks that lahja has running on it.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -7,26 +7,26 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use lahja_smol::{BoxFuture, Platform, Runtime, Smol};
+use lahja_core::{BoxFuture, Platform, Runtime};
 
-/// smol with a count of the tasks that lahja has running on it.
+/// A platform with a count of the tasks that lahja has running on it.
 #[derive(Debug, Clone)]
-pub struct Counted {
-    smol: Smol,
+pub struct Counted<P> {
+    platform: P,
     tasks: Arc<AtomicUsize>,
 }
 
-impl Counted {
+impl<P> Counted<P> {
     /// Returns the number of tasks that have not ended.
     pub fn tasks(&self) -> usize {
         self.tasks.load(Ordering::Acquire)
     }
 }
 
-impl From<Smol> for Counted {
-    fn from(smol: Smol) -> Self {
+impl<P: Platform> From<P> for Counted<P> {
+    fn from(platform: P) -> Self {
         let tasks = Arc::default();
-        Self { smol, tasks }
+        Self { platform, tasks }
     }
 }
 
@@ -39,40 +39,40 @@ impl Drop for Running {
     }
 }
 
-impl Runtime for Counted {
+impl<P: Platform> Runtime for Counted<P> {
     fn spawn(&self, future: BoxFuture) {
         self.tasks.fetch_add(1, Ordering::Relaxed);
         let running = Running(self.tasks.clone());
-        self.smol.spawn(Box::pin(async move {
+        self.platform.spawn(Box::pin(async move {
             future.await;
             drop(running);
         }));
     }
 
     fn sleep(&self, duration: Duration) -> BoxFuture {
-        self.smol.sleep(duration)
+        self.platform.sleep(duration)
     }
 }
 
-impl Platform for Counted {
-    type Stream = <Smol as Platform>::Stream;
-    type Listener = <Smol as Platform>::Listener;
-    type Command = <Smol as Platform>::Command;
-    type Child = <Smol as Platform>::Child;
+impl<P: Platform> Platform for Counted<P> {
+    type Stream = P::Stream;
+    type Listener = P::Listener;
+    type Command = P::Command;
+    type Child = P::Child;
 
     fn stream(&self, stream: net::UnixStream) -> io::Result<Self::Stream> {
-        self.smol.stream(stream)
+        self.platform.stream(stream)
     }
 
     fn listener(&self, listener: net::UnixListener) -> io::Result<Self::Listener> {
-        self.smol.listener(listener)
+        self.platform.listener(listener)
     }
 
     async fn accept(listener: &mut Self::Listener) -> io::Result<Self::Stream> {
-        Smol::accept(listener).await
+        P::accept(listener).await
     }
 
     fn spawn_process(&self, command: Self::Command, stdin: OwnedFd) -> io::Result<Self::Child> {
-        self.smol.spawn_process(command, stdin)
+        self.platform.spawn_process(command, stdin)
     }
 }

@@ -1,48 +1,39 @@
 //! Looking at processes: this one, its children, and others.
 
-use std::fs;
 use std::os::fd::OwnedFd;
+use std::{fs, thread};
 
+use futures_lite::future::yield_now;
+use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
-use smol::Async;
-use smol::future::yield_now;
-use smol::process::Command;
 
-/// Returns a command that runs the program `lahja-contract-child` in a role.
+/// Runs `work` on a thread of its own and waits for what it returns.
 ///
-/// Use it in integration tests of this package, which know where the program is.
-#[macro_export]
-macro_rules! child {
-    ($role:expr $(, $argument:expr)*) => {{
-        let mut command = ::smol::process::Command::new($crate::child!());
-        command.arg($role)$(.arg($argument))*;
-        command
-    }};
-    () => {
-        env!("CARGO_BIN_EXE_lahja-contract-child")
-    };
-}
-
-/// Returns a command that runs a script of the shell.
-pub fn shell(script: &str) -> Command {
-    let mut command = Command::new("sh");
-    command.args(["-c", script]);
-    command
+/// # Panics
+///
+/// Panics if the work does.
+pub async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    let (done, end) = async_channel::bounded(1);
+    thread::spawn(move || {
+        let result = work();
+        // Nobody may wait for it any more.
+        _ = done.try_send(result);
+    });
+    end.recv().await.expect("the work panicked")
 }
 
 /// Another process, which is not confused with a later one of the same id.
 #[derive(Debug)]
 pub struct Process {
     id: Pid,
-    fd: Async<OwnedFd>,
+    fd: OwnedFd,
 }
 
 impl Process {
     /// Opens a process that lives, or is a child that was not waited for.
     pub fn open(id: u32) -> Self {
         let id = Pid::from_raw(id.try_into().unwrap()).unwrap();
-        let fd = pidfd_open(id, PidfdFlags::NONBLOCK).unwrap();
-        let fd = Async::new_nonblocking(fd).unwrap();
+        let fd = pidfd_open(id, PidfdFlags::empty()).unwrap();
         Self { id, fd }
     }
 
@@ -58,7 +49,12 @@ impl Process {
 
     /// Waits until it has ended.
     pub async fn ended(&self) {
-        self.fd.readable().await.unwrap();
+        let fd = self.fd.try_clone().unwrap();
+        blocking(move || {
+            let mut fds = [PollFd::new(&fd, PollFlags::IN)];
+            while poll(&mut fds, None) == Err(rustix::io::Errno::INTR) {}
+        })
+        .await;
     }
 }
 

@@ -4,12 +4,13 @@ use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use lahja_smol::{
-    Endpoint, EndpointName, Event, EventBus, EventStream, Lagged, Received, Scope, Smol,
+use async_lock::Mutex;
+use futures_lite::future::poll_once;
+use lahja_core::{
+    Endpoint, EndpointName, Event, EventBus, EventStream, Lagged, Platform, Received, Scope,
     Subscription, WeakEndpoint,
 };
 use serde::{Deserialize, Serialize};
-use smol::lock::Mutex;
 
 use crate::process::{Process, until};
 
@@ -118,8 +119,8 @@ pub enum Report {
 /// # Panics
 ///
 /// Panics if that cannot be done.
-pub async fn start(smol: &Smol) -> (EventBus, Endpoint) {
-    let bus = EventBus::new_on(smol.clone()).unwrap();
+pub async fn start<P: Platform>(platform: &P) -> (EventBus<P>, Endpoint) {
+    let bus = EventBus::new_on(platform.clone()).unwrap();
     let parent = bus.endpoint("parent").await.unwrap();
     (bus, parent)
 }
@@ -173,9 +174,9 @@ pub fn describe(error: &dyn std::error::Error) -> String {
 }
 
 /// Obeys orders until the endpoint is closed.
-pub async fn obey(smol: Smol, endpoint: Endpoint) {
+pub async fn obey<P: Platform>(platform: P, endpoint: Endpoint) {
     let puppet = Arc::new(Puppet {
-        smol,
+        platform,
         endpoint: endpoint.downgrade(),
         numbers: Mutex::default(),
         loads: Mutex::default(),
@@ -194,8 +195,8 @@ pub async fn obey(smol: Smol, endpoint: Endpoint) {
     drop(obeying);
 }
 
-struct Puppet {
-    smol: Smol,
+struct Puppet<P> {
+    platform: P,
     endpoint: WeakEndpoint,
     numbers: Mutex<Option<EventStream<Number>>>,
     loads: Mutex<Option<EventStream<Load>>>,
@@ -205,7 +206,7 @@ struct Puppet {
 
 type Followed = Result<Report, Box<dyn std::error::Error + Send + Sync>>;
 
-impl Puppet {
+impl<P: Platform> Puppet<P> {
     async fn follow(&self, endpoint: &Endpoint, order: Order) -> Followed {
         match order {
             Order::Listen(from) => {
@@ -233,7 +234,7 @@ impl Puppet {
                 let mut taken = Vec::new();
                 let mut numbers = self.numbers.lock().await;
                 let numbers = numbers.as_mut().ok_or("it does not listen")?;
-                while let Some(number) = smol::future::poll_once(numbers.next()).await {
+                while let Some(number) = poll_once(numbers.next()).await {
                     taken.push(entry(number.ok_or("the endpoint is closed")?)?);
                 }
                 return Ok(Report::Numbers(taken));
@@ -296,11 +297,11 @@ impl Puppet {
                 eprintln!("{line}");
             }
             Order::ConnectAgain => {
-                let endpoint = EventBus::connect_on(self.smol.clone()).await?;
+                let endpoint = EventBus::connect_on(self.platform.clone()).await?;
                 self.joined.lock().await.push(endpoint);
             }
             Order::Join(dir, name) => {
-                let bus = EventBus::at_on(self.smol.clone(), dir)?;
+                let bus = EventBus::at_on(self.platform.clone(), dir)?;
                 let endpoint = bus.endpoint(name).await?;
                 self.joined.lock().await.push(endpoint);
             }

@@ -1,4 +1,4 @@
-//! What a case runs on, and the watchdog that turns a hang into a failure.
+//! What a case on smol runs on, and the watchdog that turns a hang into a failure.
 
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -43,6 +43,28 @@ impl Setup {
             }
         };
     }
+}
+
+/// Returns a command that runs the program `lahja-contract-child` in a role.
+///
+/// Use it in integration tests of this package, which know where the program is.
+#[macro_export]
+macro_rules! child {
+    ($role:expr $(, $argument:expr)*) => {{
+        let mut command = ::smol::process::Command::new($crate::child!());
+        command.arg($role)$(.arg($argument))*;
+        command
+    }};
+    () => {
+        env!("CARGO_BIN_EXE_lahja-contract-child")
+    };
+}
+
+/// Returns a command that runs a script of the shell.
+pub fn shell(script: &str) -> smol::process::Command {
+    let mut command = smol::process::Command::new("sh");
+    command.args(["-c", script]);
+    command
 }
 
 /// Makes a test of each of the given cases in each set-up.

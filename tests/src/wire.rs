@@ -6,8 +6,9 @@ use std::io;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 
-use smol::Async;
-use smol::io::{AsyncReadExt, AsyncWriteExt};
+use futures_io::{AsyncRead, AsyncWrite};
+use futures_lite::{AsyncReadExt, AsyncWriteExt};
+use lahja_core::Platform;
 
 /// The first byte of each message that the tests use.
 pub mod kind {
@@ -23,17 +24,22 @@ pub mod kind {
 
 /// A peer that is made by hand.
 #[derive(Debug)]
-pub struct RawPeer(Async<UnixStream>);
+pub struct RawPeer<T>(T);
 
-impl RawPeer {
+impl<T: AsyncRead + AsyncWrite + Unpin> RawPeer<T> {
     /// Connects to a socket and says nothing.
-    pub async fn connect(path: impl AsRef<Path>) -> Self {
-        Self(Async::<UnixStream>::connect(path.as_ref()).await.unwrap())
+    pub fn connect<P: Platform<Stream = T>>(platform: &P, path: impl AsRef<Path>) -> Self {
+        let stream = UnixStream::connect(path).unwrap();
+        stream.set_nonblocking(true).unwrap();
+        Self(platform.stream(stream).unwrap())
     }
 
     /// Connects to a socket as the endpoint `name` that has nothing to announce.
-    pub async fn introduce(path: impl AsRef<Path>, name: &str) -> Self {
-        let mut peer = Self::connect(path).await;
+    pub async fn introduce<P>(platform: &P, path: impl AsRef<Path>, name: &str) -> Self
+    where
+        P: Platform<Stream = T>,
+    {
+        let mut peer = Self::connect(platform, path);
         peer.say(&hello(name)).await;
         peer.say(&[kind::READY]).await;
         peer

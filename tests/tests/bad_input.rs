@@ -18,7 +18,7 @@ use lahja_contract::wire::{self, RawPeer, kind};
 use lahja_contract::{cases, child};
 use lahja_smol::{
     BroadcastError, BusError, Endpoint, Event, EventBus, JoinError, Limits, NameError,
-    PayloadError, RequestError, Scope, Smol, SocketError,
+    PayloadError, Platform, RequestError, Scope, Smol, SocketError,
 };
 use smol::process::Command;
 
@@ -323,7 +323,7 @@ async fn an_answer_of_the_wrong_type_is_refused_where_it_is_given(smol: Smol) {
 async fn a_response_of_the_wrong_type_is_refused_where_it_arrives(smol: Smol) {
     let (bus, parent) = start(&smol).await;
     let path = bus.path().join("parent.ipc");
-    let mut peer = RawPeer::introduce(path, "handmade").await;
+    let mut peer = RawPeer::introduce(&smol, path, "handmade").await;
     peer.say(&wire::announce(1, 0, Question::NAME)).await;
     let scope = Scope::Endpoint("handmade");
     parent.wait_until_subscribed::<Question>(scope).await;
@@ -388,14 +388,14 @@ async fn frames_that_lie_cost_their_connection_alone(smol: Smol) {
         ("a bad name", wire::frame(&wire::hello("../liar"))),
         ("a taken name", wire::frame(&wire::hello("parent"))),
     ] {
-        let mut peer = RawPeer::connect(&path).await;
+        let mut peer = RawPeer::connect(&smol, &path);
         peer.send(&bytes).await;
         peer.closed().await;
         assert!(!parent.is_connected_to("liar"), "{what}");
         still_serves(&bus, &parent).await;
     }
     for bytes in [&hello[..2], &hello[..10], &[]] {
-        let mut peer = RawPeer::connect(&path).await;
+        let mut peer = RawPeer::connect(&smol, &path);
         peer.send(bytes).await;
         drop(peer);
         still_serves(&bus, &parent).await;
@@ -408,8 +408,8 @@ async fn a_peer_that_says_nothing_is_disconnected_when_its_time_is_up(smol: Smol
     limits.handshake_timeout = Duration::from_millis(100);
     let server = bus.endpoint("server").limits(limits).await.unwrap();
     let path = bus.path().join("server.ipc");
-    let mut mute = RawPeer::connect(&path).await;
-    let mut slow = RawPeer::connect(&path).await;
+    let mut mute = RawPeer::connect(&smol, &path);
+    let mut slow = RawPeer::connect(&smol, &path);
     slow.say(&wire::hello("slow")).await;
     mute.closed().await;
     slow.closed().await;
@@ -432,7 +432,7 @@ async fn lies_after_the_handshake_cost_their_connection_alone(smol: Smol) {
         ("an acknowledgement of nothing", wire::frame(&wire::acknowledge(99))),
         ("a second hello", wire::frame(&wire::hello("liar"))),
     ] {
-        let mut peer = RawPeer::introduce(&path, "liar").await;
+        let mut peer = RawPeer::introduce(&smol, &path, "liar").await;
         parent.wait_until_connected_to("liar").await;
         // What came before it counts.
         let number = announced_number(&mut peer, Number::NAME).await;
@@ -446,7 +446,7 @@ async fn lies_after_the_handshake_cost_their_connection_alone(smol: Smol) {
         still_serves(&bus, &parent).await;
     }
     // A payload that is none costs the event alone.
-    let mut peer = RawPeer::introduce(&path, "liar").await;
+    let mut peer = RawPeer::introduce(&smol, &path, "liar").await;
     let number = announced_number(&mut peer, Number::NAME).await;
     for payload in [&[][..], &[1, 2], &[0xff; 20]] {
         peer.say(&wire::event(number, payload)).await;
@@ -459,7 +459,7 @@ async fn lies_after_the_handshake_cost_their_connection_alone(smol: Smol) {
 }
 
 /// Waits for the announcement of a topic and returns the number that its events carry.
-async fn announced_number(peer: &mut RawPeer, topic: &str) -> u64 {
+async fn announced_number(peer: &mut RawPeer<<Smol as Platform>::Stream>, topic: &str) -> u64 {
     loop {
         let content = peer.hear(kind::ANNOUNCE).await.unwrap();
         if content.ends_with(topic.as_bytes()) {

@@ -148,7 +148,7 @@ async fn what_a_peer_sent_arrives_though_it_left_something_unread(smol: Smol) {
     let mut numbers = parent.stream::<Number>();
     let path = bus.path().join("parent.ipc");
     for is_unread in [true, false] {
-        let mut peer = RawPeer::introduce(&path, "handmade").await;
+        let mut peer = RawPeer::introduce(&smol, &path, "handmade").await;
         peer.say(&wire::announce(1, 0, Question::NAME)).await;
         let announced = peer.hear(kind::ANNOUNCE).await.unwrap();
         let (_epoch, rest) = wire::split_varint(&announced[1..]);

@@ -248,8 +248,8 @@ async fn mute_peers_do_not_keep_a_good_one_out(smol: Smol) {
     let path = scratch.join("socket");
     let mut mute = Vec::new();
     for _ in 0..Limits::default().handshakes {
-        mute.push(RawPeer::connect(&path).await);
-        let mut dribbling = RawPeer::connect(&path).await;
+        mute.push(RawPeer::connect(&smol, &path));
+        let mut dribbling = RawPeer::connect(&smol, &path);
         dribbling.send(&[40, 0]).await;
         mute.push(dribbling);
     }

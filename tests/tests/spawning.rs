@@ -5,11 +5,12 @@ use std::os::unix::process::ExitStatusExt;
 use std::time::Duration;
 
 use lahja_contract::counted::Counted;
-use lahja_contract::process::{Process, children, descriptors, shell, threads, until};
+use lahja_contract::process::{Process, children, descriptors, threads, until};
 use lahja_contract::puppet::{
     Manner, Number, Order, Question, Reach, Report, describe, have_done, order, start, until_gone,
 };
 use lahja_contract::scratch::{Scratch, entries};
+use lahja_contract::setup::shell;
 use lahja_contract::{cases, child};
 use lahja_core::EventBus;
 use lahja_smol::{EndpointName, NameError, Received, Smol, SpawnError};

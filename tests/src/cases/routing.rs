@@ -1,19 +1,10 @@
 //! Three processes on one bus: what is sent to whom, counted where it is sent and received.
 
-use lahja_contract::puppet::{Number, Order, Reach, Report, have_done, order, start};
-use lahja_contract::{cases, child};
-use lahja_smol::{BroadcastError, Endpoint, EndpointName, Scope, Smol};
+use lahja_core::{BroadcastError, Endpoint, Scope};
 
-cases! {
-    an_event_to_one_endpoint_is_sent_to_it_alone,
-    an_event_to_a_group_is_sent_to_its_members_alone,
-    an_event_except_for_one_is_sent_to_all_others,
-    an_internal_event_is_sent_to_nobody,
-    nothing_is_sent_to_a_process_that_has_not_subscribed,
-    nothing_is_sent_to_a_process_that_has_unsubscribed,
-    a_subscription_to_one_origin_is_sent_nothing_by_others,
-    children_send_past_their_parent,
-}
+use crate::puppet::{Number, Order, Reach, Report, have_done, order};
+use crate::stage::Stage;
+use crate::subject::Subject;
 
 /// Returns how many events were sent to `b` and to `c`, which have received as many.
 async fn count(parent: &Endpoint) -> [u64; 2] {
@@ -48,10 +39,10 @@ async fn listen(parent: &Endpoint) {
     }
 }
 
-async fn an_event_to_one_endpoint_is_sent_to_it_alone(smol: Smol) {
-    let (bus, parent) = start(&smol).await;
-    let _b = bus.spawn("b", child!("puppet")).await.unwrap();
-    let _c = bus.spawn("c", child!("puppet")).await.unwrap();
+pub async fn an_event_to_one_endpoint_is_sent_to_it_alone<S: Subject>(stage: Stage<S>) {
+    let parent = stage.endpoint("parent").await;
+    let _b = stage.puppet("b").await;
+    let _c = stage.puppet("c").await;
     listen(&parent).await;
     let before = count(&parent).await;
     for number in 0..5 {
@@ -65,12 +56,10 @@ async fn an_event_to_one_endpoint_is_sent_to_it_alone(smol: Smol) {
     assert!(matches!(nobody, Err(BroadcastError::NoSubscribers(Number(6)))));
 }
 
-async fn an_event_to_a_group_is_sent_to_its_members_alone(smol: Smol) {
-    let (bus, parent) = start(&smol).await;
-    let workers = EndpointName::new("workers").unwrap();
-    let b = bus.spawn("b", child!("puppet")).group(&workers);
-    let _b = b.await.unwrap();
-    let _c = bus.spawn("c", child!("puppet")).await.unwrap();
+pub async fn an_event_to_a_group_is_sent_to_its_members_alone<S: Subject>(stage: Stage<S>) {
+    let parent = stage.endpoint("parent").await;
+    let _b = stage.puppet_in("workers", "b").await;
+    let _c = stage.puppet("c").await;
     listen(&parent).await;
     let mut own = parent.stream::<Number>();
     let before = count(&parent).await;
@@ -82,10 +71,10 @@ async fn an_event_to_a_group_is_sent_to_its_members_alone(smol: Smol) {
     assert_eq!(own.next().await.unwrap().unwrap().0, 2);
 }
 
-async fn an_event_except_for_one_is_sent_to_all_others(smol: Smol) {
-    let (bus, parent) = start(&smol).await;
-    let _b = bus.spawn("b", child!("puppet")).await.unwrap();
-    let _c = bus.spawn("c", child!("puppet")).await.unwrap();
+pub async fn an_event_except_for_one_is_sent_to_all_others<S: Subject>(stage: Stage<S>) {
+    let parent = stage.endpoint("parent").await;
+    let _b = stage.puppet("b").await;
+    let _c = stage.puppet("c").await;
     listen(&parent).await;
     let mut own = parent.stream::<Number>();
     let before = count(&parent).await;
@@ -102,10 +91,10 @@ async fn an_event_except_for_one_is_sent_to_all_others(smol: Smol) {
     }
 }
 
-async fn an_internal_event_is_sent_to_nobody(smol: Smol) {
-    let (bus, parent) = start(&smol).await;
-    let _b = bus.spawn("b", child!("puppet")).await.unwrap();
-    let _c = bus.spawn("c", child!("puppet")).await.unwrap();
+pub async fn an_internal_event_is_sent_to_nobody<S: Subject>(stage: Stage<S>) {
+    let parent = stage.endpoint("parent").await;
+    let _b = stage.puppet("b").await;
+    let _c = stage.puppet("c").await;
     listen(&parent).await;
     let before = count(&parent).await;
     let nobody = parent.broadcast(Number(1)).internal().await;
@@ -116,10 +105,10 @@ async fn an_internal_event_is_sent_to_nobody(smol: Smol) {
     assert_sent(&parent, before, [0, 0]).await;
 }
 
-async fn nothing_is_sent_to_a_process_that_has_not_subscribed(smol: Smol) {
-    let (bus, parent) = start(&smol).await;
-    let _b = bus.spawn("b", child!("puppet")).await.unwrap();
-    let _c = bus.spawn("c", child!("puppet")).await.unwrap();
+pub async fn nothing_is_sent_to_a_process_that_has_not_subscribed<S: Subject>(stage: Stage<S>) {
+    let parent = stage.endpoint("parent").await;
+    let _b = stage.puppet("b").await;
+    let _c = stage.puppet("c").await;
     have_done(&parent, "b", Order::Listen(None)).await;
     // `c` has joined before the parent has seen the end of its handshake.
     parent.wait_until_connected_to("c").await;
@@ -135,10 +124,10 @@ async fn nothing_is_sent_to_a_process_that_has_not_subscribed(smol: Smol) {
     take(&parent, "b", &Vec::from_iter(0..100)).await;
 }
 
-async fn nothing_is_sent_to_a_process_that_has_unsubscribed(smol: Smol) {
-    let (bus, parent) = start(&smol).await;
-    let _b = bus.spawn("b", child!("puppet")).await.unwrap();
-    let _c = bus.spawn("c", child!("puppet")).await.unwrap();
+pub async fn nothing_is_sent_to_a_process_that_has_unsubscribed<S: Subject>(stage: Stage<S>) {
+    let parent = stage.endpoint("parent").await;
+    let _b = stage.puppet("b").await;
+    let _c = stage.puppet("c").await;
     listen(&parent).await;
     have_done(&parent, "c", Order::Unlisten).await;
     while parent.is_subscribed::<Number>(Scope::Endpoint("c")) {
@@ -157,10 +146,10 @@ async fn nothing_is_sent_to_a_process_that_has_unsubscribed(smol: Smol) {
     take(&parent, "c", &[2]).await;
 }
 
-async fn a_subscription_to_one_origin_is_sent_nothing_by_others(smol: Smol) {
-    let (bus, parent) = start(&smol).await;
-    let _b = bus.spawn("b", child!("puppet")).await.unwrap();
-    let _c = bus.spawn("c", child!("puppet")).await.unwrap();
+pub async fn a_subscription_to_one_origin_is_sent_nothing_by_others<S: Subject>(stage: Stage<S>) {
+    let parent = stage.endpoint("parent").await;
+    let _b = stage.puppet("b").await;
+    let _c = stage.puppet("c").await;
     have_done(&parent, "c", Order::Listen(Some("b".into()))).await;
     assert!(!parent.is_subscribed::<Number>(Scope::Any));
     let before = count(&parent).await;
@@ -171,12 +160,10 @@ async fn a_subscription_to_one_origin_is_sent_nothing_by_others(smol: Smol) {
     assert_eq!(taken, Report::Numbers(vec![("b".into(), 2)]));
 }
 
-async fn children_send_past_their_parent(smol: Smol) {
-    let (bus, parent) = start(&smol).await;
-    let workers = EndpointName::new("workers").unwrap();
-    let _b = bus.spawn("b", child!("puppet")).await.unwrap();
-    let c = bus.spawn("c", child!("puppet")).group(&workers);
-    let _c = c.await.unwrap();
+pub async fn children_send_past_their_parent<S: Subject>(stage: Stage<S>) {
+    let parent = stage.endpoint("parent").await;
+    let _b = stage.puppet("b").await;
+    let _c = stage.puppet_in("workers", "c").await;
     listen(&parent).await;
     let mut own = parent.stream::<Number>();
     own.ready().await.unwrap();

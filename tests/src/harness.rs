@@ -1,0 +1,141 @@
+//! Each case in a process of its own, and the watchdog that turns a hang into a failure.
+
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+use std::{env, process, thread};
+
+use crate::process::until;
+use crate::roles;
+use crate::scratch::{Scratch, entries};
+use crate::stage::{Stage, Troupe};
+use crate::subject::Subject;
+
+/// How long a process may take before it is taken for hung.
+const WATCHDOG: Duration = Duration::from_secs(120);
+
+/// Says to a process which case it is run for.
+const CASE: &str = "LAHJA_CONTRACT_CASE";
+
+/// Says to a process what it does as a child: its role and the arguments, one a line.
+const ROLE: &str = "LAHJA_CONTRACT_ROLE";
+
+/// The test that plays a role.
+const CHILD: &str = "a_child_process_runs";
+
+/// Runs a case in a process of its own. `module` is that of its test, in a group's module.
+///
+/// # Panics
+///
+/// Panics if the case fails or hangs, or leaves a bus behind.
+pub fn run<S: Subject, C: Subject, F: Future<Output = ()>>(
+    module: &str,
+    case: &str,
+    main: impl FnOnce(Stage<S>) -> F,
+) {
+    let test = test_name(module, case);
+    if env::var(CASE).is_ok_and(|running| running == test) {
+        let (contract, _group) = module.rsplit_once("::").expect("a case is in a group");
+        drive(main, troupe::<C>(contract));
+    } else {
+        run_again::<S>(&test, CASE, &test);
+    }
+}
+
+/// Plays the role that this process has been given. Without one, checks that a child process can
+/// be run. `module` is that of the contract.
+///
+/// # Panics
+///
+/// Panics if the role does, or hangs.
+pub fn child<S: Subject>(module: &str) {
+    match env::var(ROLE) {
+        Ok(role) => {
+            let lines = role.lines().map(str::to_owned).collect();
+            drive::<S, _>(|stage| roles::play(stage, lines), troupe::<S>(module));
+        }
+        Err(_) => run_again::<S>(&test_name(module, CHILD), ROLE, roles::NOTHING),
+    }
+}
+
+/// Returns a command that runs this program once more, in a role.
+pub(crate) fn in_role(troupe: &Troupe, role: &str, arguments: &[&str]) -> Command {
+    let mut command = this_program(&troupe.test);
+    command.envs(troupe.environment.iter().map(|(name, value)| (name, value)));
+    let lines = [&[role], arguments].concat();
+    assert!(lines.iter().all(|line| !line.contains('\n')), "not one line: {lines:?}");
+    command.env(ROLE, lines.join("\n"));
+    command
+}
+
+/// Returns where this process makes its buses, unless it is told where.
+pub(crate) fn buses() -> PathBuf {
+    let home = env::var_os("XDG_RUNTIME_DIR").expect("the process of a case has it");
+    PathBuf::from(home).join("lahja")
+}
+
+fn troupe<C: Subject>(module: &str) -> Troupe {
+    Troupe { test: test_name(module, CHILD), environment: C::environment() }
+}
+
+/// Returns the name by which libtest knows a test.
+fn test_name(module: &str, test: &str) -> String {
+    match module.split_once("::") {
+        Some((_crate, module)) => format!("{module}::{test}"),
+        None => test.to_owned(),
+    }
+}
+
+fn this_program(test: &str) -> Command {
+    let mut command = Command::new(env::current_exe().unwrap());
+    command.args(["--exact", test, "--include-ignored", "--nocapture"]);
+    command
+}
+
+/// Runs `main` on the subject, under a watchdog.
+fn drive<S: Subject, F: Future<Output = ()>>(main: impl FnOnce(Stage<S>) -> F, troupe: Troupe) {
+    watch_over();
+    let is_case = env::var_os(ROLE).is_none();
+    S::run(|platform| async move {
+        main(Stage::new(platform, troupe)).await;
+        // A task that holds an endpoint has its last turn, and an orphan its last second.
+        if is_case {
+            until(|| entries(buses()).is_empty()).await;
+        }
+    });
+}
+
+/// Runs one test of this program again, in a process of its own.
+fn run_again<S: Subject>(test: &str, variable: &str, value: &str) {
+    let home = Scratch::new();
+    let mut command = this_program(test);
+    command
+        .envs(S::environment())
+        .env(variable, value)
+        .env("XDG_RUNTIME_DIR", home.path())
+        .stdin(Stdio::null());
+    // Its end is that of all processes that it has started, as they share its output.
+    let output = command.output().unwrap();
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        output.status.success() && stdout.contains("test result: ok. 1 passed"),
+        "{test}: {}\n{stdout}\n{stderr}",
+        output.status
+    );
+    let left = entries(home.join("lahja"));
+    assert!(left.is_empty(), "{test} left buses: {left:?}");
+}
+
+/// Ends this process if it takes too long.
+fn watch_over() {
+    thread::spawn(|| {
+        thread::sleep(WATCHDOG);
+        let name = env::var(ROLE).or_else(|_| env::var(CASE));
+        let buses = buses();
+        let there: Vec<_> =
+            entries(&buses).into_iter().map(|bus| (entries(buses.join(&bus)), bus)).collect();
+        eprintln!("hangs: {name:?}; buses: {there:?}");
+        process::exit(101);
+    });
+}
