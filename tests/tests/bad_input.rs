@@ -403,7 +403,7 @@ async fn frames_that_lie_cost_their_connection_alone(smol: Smol) {
 }
 
 async fn a_peer_that_says_nothing_is_disconnected_when_its_time_is_up(smol: Smol) {
-    let bus = EventBus::new_on(smol).unwrap();
+    let bus = EventBus::new_on(smol.clone()).unwrap();
     let mut limits = Limits::default();
     limits.handshake_timeout = Duration::from_millis(100);
     let server = bus.endpoint("server").limits(limits).await.unwrap();
