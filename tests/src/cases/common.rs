@@ -1,0 +1,59 @@
+//! What many cases do.
+
+use lahja_core::{Endpoint, Event, EventStream, Received, Scope};
+
+use crate::puppet::{Load, Number};
+
+/// Makes a stream that every connected peer knows of.
+pub(super) async fn listen<E: Event>(endpoint: &Endpoint) -> EventStream<E> {
+    let stream = endpoint.stream();
+    stream.ready().await.unwrap();
+    stream
+}
+
+/// Takes the next event.
+pub(super) async fn take<E: Event>(stream: &mut EventStream<E>) -> Received<E> {
+    stream.next().await.expect("the endpoint is open").expect("nothing is lost")
+}
+
+/// Takes as many numbers and checks that they are these.
+pub(super) async fn expect(
+    stream: &mut EventStream<Number>,
+    numbers: impl IntoIterator<Item = u64>,
+) {
+    for number in numbers {
+        assert_eq!(take(stream).await.0, number);
+    }
+}
+
+/// Waits until those in `scope` have not, or no longer, subscribed.
+pub(super) async fn until_unsubscribed<E: Event>(endpoint: &Endpoint, scope: Scope<'_>) {
+    loop {
+        let changed = endpoint.subscriptions_changed();
+        if !endpoint.is_subscribed::<E>(scope) {
+            return;
+        }
+        changed.await;
+    }
+}
+
+/// Broadcasts the numbers below this one.
+pub(super) async fn count_to(endpoint: &Endpoint, end: u64) {
+    for number in 0..end {
+        endpoint.broadcast(Number(number)).await.unwrap();
+    }
+}
+
+/// Broadcasts numbers until somebody has no room, and returns how many there were.
+pub(super) fn fill(endpoint: &Endpoint) -> u64 {
+    let mut number = 0;
+    while endpoint.broadcast(Number(number)).now().is_ok() {
+        number += 1;
+    }
+    number
+}
+
+/// Makes an event with so many bytes of payload, and a few more.
+pub(super) fn load(bytes: usize) -> Load {
+    Load(bytes as u64, "x".repeat(bytes))
+}
