@@ -6,10 +6,14 @@
 #![allow(missing_docs, reason = "the names of cases are sentences")]
 
 pub mod broadcasting;
+pub mod closing;
 mod common;
+pub mod connecting;
 pub mod consuming;
 pub mod routing;
 pub mod streaming;
+pub mod waiting;
+pub mod watching;
 
 /// The cases that need no other process.
 #[doc(hidden)]
@@ -53,6 +57,51 @@ macro_rules! cases_in_one_process {
                 a_single_event_can_be_waited_for,
                 waiting_for_a_single_event_that_is_given_up_unsubscribes,
                 waiting_for_a_single_event_ends_when_the_endpoint_is_closed,
+            }
+            mod watching {
+                a_handler_shows_to_others_and_to_oneself,
+                a_stream_shows_to_others_and_to_oneself,
+                the_last_of_several_subscriptions_ends_what_others_see,
+                any_is_one_endpoint_or_oneself,
+                all_is_every_other_endpoint_of_which_there_is_one,
+                what_a_peer_had_subscribed_to_is_known_once_it_is_connected,
+                a_server_sees_what_its_clients_want_without_connecting_back,
+                what_changes_is_told_to_whoever_asked_before,
+                both_ends_count_what_went_between_them,
+            }
+            mod waiting {
+                one_can_wait_until_anybody_has_subscribed,
+                one_can_wait_until_all_have_subscribed,
+                one_can_wait_until_one_endpoint_has_subscribed,
+                one_can_wait_for_a_subscription_of_ones_own,
+                one_can_wait_for_the_subscription_of_an_endpoint_to_come,
+                one_can_wait_until_an_endpoint_is_connected,
+                a_wait_that_is_given_up_leaves_others_waiting,
+                a_subscription_is_ready_when_every_peer_knows_of_it,
+                a_subscription_of_nobodys_peer_is_ready_at_once,
+                a_peer_that_goes_is_not_waited_for,
+                a_closed_endpoint_is_told_to_all_who_wait_for_that,
+            }
+            mod connecting {
+                connecting_to_oneself_is_refused,
+                connecting_twice_is_refused_and_the_first_connection_stays,
+                two_peers_of_one_name_are_one_too_many,
+                whoever_connects_waits_for_the_other_to_listen,
+                where_nobody_listens_connecting_fails_when_its_time_is_up,
+                a_server_that_stops_keeps_its_peers_and_frees_its_path,
+                endpoints_of_a_bus_are_connected_each_to_each,
+                whoever_joins_at_the_same_time_is_connected_too,
+                a_name_is_free_once_its_endpoint_is_gone,
+                whoever_leaves_with_an_error_leaves_nothing_behind,
+                a_connection_of_whatever_kind_is_as_good,
+            }
+            mod closing {
+                closing_delivers_what_was_accepted_and_the_end_comes_last,
+                what_does_not_leave_in_time_is_counted,
+                dropping_the_last_handle_closes_at_once,
+                a_closed_endpoint_refuses_everything,
+                closing_ends_what_waits,
+                the_others_go_on_when_one_closes,
             }
         }
     };
