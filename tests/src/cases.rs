@@ -10,6 +10,8 @@ pub mod closing;
 mod common;
 pub mod connecting;
 pub mod consuming;
+pub mod order;
+pub mod overflow;
 pub mod routing;
 pub mod streaming;
 pub mod waiting;
@@ -102,6 +104,26 @@ macro_rules! cases_in_one_process {
                 a_closed_endpoint_refuses_everything,
                 closing_ends_what_waits,
                 the_others_go_on_when_one_closes,
+            }
+            mod order {
+                events_come_in_the_order_of_the_calls_and_once_each,
+                small_events_do_not_overtake_large_ones,
+                each_of_several_senders_is_heard_in_its_own_order,
+                broadcasts_with_and_without_waiting_keep_their_order,
+                a_request_comes_behind_the_events_before_it,
+                a_response_comes_behind_the_events_before_it,
+            }
+            mod overflow {
+                where_nothing_is_lost_the_producer_waits,
+                a_producer_that_waits_holds_up_nobody_else,
+                a_producer_that_gives_up_waiting_has_reached_those_with_room,
+                the_oldest_make_way_where_that_is_wanted,
+                the_newest_find_no_place_where_that_is_wanted,
+                the_latest_alone_is_kept_where_that_is_wanted,
+                a_subscription_that_loses_events_costs_another_none,
+                ones_own_events_wait_for_a_place_in_the_queue,
+                a_consumer_that_stalls_is_left_behind_and_told,
+                what_a_handler_has_lost_is_counted,
             }
         }
     };

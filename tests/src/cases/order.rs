@@ -1,0 +1,116 @@
+//! What comes before what.
+
+use futures_lite::future::{poll_once, zip};
+use lahja_core::Received;
+
+use super::common::{count_to, expect, listen, load, take};
+use crate::puppet::{Load, Number, Question};
+use crate::stage::Stage;
+use crate::subject::Subject;
+
+pub async fn events_come_in_the_order_of_the_calls_and_once_each<S: Subject>(stage: Stage<S>) {
+    let [a, b, c] = stage.meet(["a", "b", "c"]).await;
+    let [mut at_b, mut at_c] = [listen(&b).await, listen(&c).await];
+    let sending = async {
+        count_to(&a, 20_000).await;
+        // This would come right behind anything that was sent twice.
+        a.broadcast(Number(u64::MAX)).await.unwrap();
+    };
+    let numbers = || (0..20_000).chain([u64::MAX]);
+    zip(sending, zip(expect(&mut at_b, numbers()), expect(&mut at_c, numbers()))).await;
+}
+
+pub async fn small_events_do_not_overtake_large_ones<S: Subject>(stage: Stage<S>) {
+    let [a, b] = stage.meet(["a", "b"]).await;
+    let mut loads = listen::<Load>(&b).await;
+    let sizes = || (0..60).map(|n| if n % 3 == 0 { 300_000 } else { n });
+    let sending = async {
+        for size in sizes() {
+            a.broadcast(load(size)).await.unwrap();
+        }
+    };
+    let receiving = async {
+        for size in sizes() {
+            assert_eq!(take(&mut loads).await.0, size as u64);
+        }
+    };
+    zip(sending, receiving).await;
+}
+
+pub async fn each_of_several_senders_is_heard_in_its_own_order<S: Subject>(stage: Stage<S>) {
+    let [a, b, c, d] = stage.meet(["a", "b", "c", "d"]).await;
+    let mut numbers = listen::<Number>(&d).await;
+    let sent = [a, b, c].map(|endpoint| {
+        stage.apart(async move {
+            count_to(&endpoint, 2_000).await;
+            // It stays until all is read.
+            endpoint
+        })
+    });
+    let mut next = [0; 3];
+    for _ in 0..6_000 {
+        let number = take(&mut numbers).await;
+        let origin = ["a", "b", "c"].iter().position(|name| number.origin() == name);
+        let next = &mut next[origin.expect("there are no others")];
+        assert_eq!(number.0, *next, "from {}", number.origin());
+        *next += 1;
+    }
+    assert_eq!(next, [2_000; 3]);
+    for sent in sent {
+        sent.recv().await.unwrap();
+    }
+}
+
+pub async fn broadcasts_with_and_without_waiting_keep_their_order<S: Subject>(stage: Stage<S>) {
+    let [a, b] = stage.meet(["a", "b"]).await;
+    let mut numbers = listen(&b).await;
+    for number in (0..1_000).step_by(2) {
+        a.broadcast(Number(number)).now().unwrap();
+        a.broadcast(Number(number + 1)).await.unwrap();
+    }
+    expect(&mut numbers, 0..1_000).await;
+}
+
+pub async fn a_request_comes_behind_the_events_before_it<S: Subject>(stage: Stage<S>) {
+    let [a, b] = stage.meet(["a", "b"]).await;
+    let mut numbers = listen::<Number>(&b).await;
+    let mut questions = listen::<Question>(&b).await;
+    for round in 0..50 {
+        count_to(&a, 10).await;
+        let asking = async { a.request(Question(round)).await.unwrap() };
+        let answering = async {
+            let question = take(&mut questions).await;
+            for number in 0..10 {
+                let event = poll_once(numbers.next()).await.expect("it is there");
+                assert_eq!(event.unwrap().unwrap().0, number);
+            }
+            let answer = b.broadcast(Number(question.0));
+            answer.with(question.broadcast_config()).await.unwrap();
+        };
+        assert_eq!(zip(asking, answering).await.0, Number(round));
+    }
+}
+
+pub async fn a_response_comes_behind_the_events_before_it<S: Subject>(stage: Stage<S>) {
+    let [a, b] = stage.meet(["a", "b"]).await;
+    let mut numbers = listen::<Number>(&a).await;
+    let weak = b.downgrade();
+    let answering = b.answer(move |question: Received<Question>| {
+        let b = weak.upgrade().expect("it is there");
+        async move {
+            for number in 0..question.0 {
+                b.broadcast(Number(number)).await.unwrap();
+            }
+            Number(question.0)
+        }
+    });
+    answering.ready().await.unwrap();
+    for count in 0..50 {
+        assert_eq!(a.request(Question(count)).await.unwrap(), Number(count));
+        for number in 0..count {
+            let event = poll_once(numbers.next()).await.expect("it is there");
+            assert_eq!(event.unwrap().unwrap().0, number);
+        }
+        assert!(poll_once(numbers.next()).await.is_none());
+    }
+}
