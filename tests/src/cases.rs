@@ -12,6 +12,8 @@ pub mod connecting;
 pub mod consuming;
 pub mod order;
 pub mod overflow;
+pub mod requests;
+pub mod requests_end;
 pub mod routing;
 pub mod streaming;
 pub mod waiting;
@@ -124,6 +126,36 @@ macro_rules! cases_in_one_process {
                 ones_own_events_wait_for_a_place_in_the_queue,
                 a_consumer_that_stalls_is_left_behind_and_told,
                 what_a_handler_has_lost_is_counted,
+            }
+            mod requests {
+                a_request_is_answered_by_a_handler,
+                a_request_is_answered_by_a_broadcast,
+                an_answer_must_be_of_the_type_that_is_asked_for,
+                a_request_to_one_endpoint_is_answered_by_it_alone,
+                a_request_to_a_group_is_answered_by_a_member,
+                a_request_to_oneself_is_answered,
+                the_first_of_several_answers_counts,
+                answers_find_their_requests_in_whatever_order_they_come,
+                an_answer_that_takes_long_holds_up_no_other,
+                a_handler_may_ask_the_very_peer_that_asks_it,
+                requests_nest_in_both_directions_while_both_are_flooded,
+                a_request_that_is_broadcast_wants_no_answer,
+                a_request_is_seen_by_every_subscription_and_answered_once,
+            }
+            mod requests_end {
+                a_request_that_nobody_answers_is_handed_back,
+                a_request_ends_when_its_time_is_up,
+                a_request_takes_no_longer_than_its_endpoint_allows,
+                a_request_that_is_dropped_where_it_was_received_is_unanswered,
+                a_request_to_oneself_that_is_dropped_is_unanswered,
+                a_subscription_that_ends_gives_up_the_requests_in_its_queue,
+                the_last_of_those_asked_decides,
+                a_request_fails_when_the_last_of_those_asked_is_gone,
+                a_request_ends_when_its_endpoint_is_closed,
+                a_request_that_is_cancelled_is_forgotten_at_both_ends,
+                a_request_that_nobody_awaits_is_not_sent,
+                a_request_beyond_the_limit_waits_for_its_place,
+                a_request_that_is_too_large_is_handed_back,
             }
         }
     };

@@ -27,6 +27,11 @@ pub struct Load(pub u64, pub String);
 #[event(response = Number)]
 pub struct Question(pub u64);
 
+/// A request with a large payload.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Event)]
+#[event(response = Number)]
+pub struct Delivery(pub Load);
+
 /// What a puppet is to do.
 #[derive(Debug, Clone, Serialize, Deserialize, Event)]
 #[event(response = Report)]
