@@ -1,7 +1,6 @@
 //! The one list of cases, and the cases themselves.
 //!
-//! A case that is not in the list is not run: the lint for dead code does not see that, so add the
-//! line first.
+//! A test of this file sees to it that each of them is in the list.
 
 #![allow(missing_docs, reason = "the names of cases are sentences")]
 
@@ -179,4 +178,32 @@ macro_rules! cases_with_processes {
             }
         }
     };
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    #[test]
+    fn every_case_is_in_the_list() {
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+        let list = fs::read_to_string(source.join("cases.rs")).unwrap();
+        let mut count = 0;
+        for group in fs::read_dir(source.join("cases")).unwrap() {
+            let group = group.unwrap().path();
+            let name = group.file_stem().unwrap().to_str().unwrap();
+            // From the module's opening brace to its closing one.
+            let listed = list.split_once(&format!("mod {name} {{"));
+            let listed = listed.and_then(|(_, rest)| rest.split_once('}')).map_or("", |l| l.0);
+            let listed: Vec<_> = listed.split(',').map(str::trim).collect();
+            let cases = fs::read_to_string(&group).unwrap();
+            for line in cases.lines().filter_map(|line| line.strip_prefix("pub async fn ")) {
+                let (case, _) = line.split_once('<').expect("a case is generic");
+                assert!(listed.contains(&case), "{name}::{case} is not in the list");
+                count += 1;
+            }
+        }
+        assert!(count > 0, "there are no cases");
+    }
 }

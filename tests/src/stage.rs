@@ -54,9 +54,19 @@ impl<S: Subject> Stage<S> {
 
     /// Joins the case's bus as each of the names, over sockets. Each is connected to each.
     pub async fn meet<const N: usize>(&self, names: [&str; N]) -> [Endpoint; N] {
+        self.meet_limited(names, &Limits::default()).await
+    }
+
+    /// As [`meet`](Self::meet), with limits.
+    pub async fn meet_limited<const N: usize>(
+        &self,
+        names: [&str; N],
+        limits: &Limits,
+    ) -> [Endpoint; N] {
         let mut endpoints = Vec::new();
         for name in names {
-            endpoints.push(self.endpoint(name).await);
+            let join = self.bus().endpoint(name).limits(limits.clone());
+            endpoints.push(join.await.unwrap());
         }
         for endpoint in &endpoints {
             for name in names.iter().filter(|name| **name != endpoint.name().as_str()) {

@@ -3,11 +3,10 @@
 use std::time::Duration;
 
 use futures_lite::future::{poll_once, zip};
-use lahja_core::{
-    BroadcastError, ConnectError, Event, Limits, ReadyError, Received, RequestError, Scope,
-};
+use lahja_core::{BroadcastError, ConnectError, Event, ReadyError, Received, RequestError, Scope};
 
-use super::common::{count_to, expect, listen, load};
+use super::common::{count_to, expect, fill, listen, load, patient};
+use crate::process::until;
 use crate::puppet::{Load, Number, Question, until_gone};
 use crate::stage::{Stage, join};
 use crate::subject::Subject;
@@ -79,20 +78,18 @@ pub async fn a_closed_endpoint_refuses_everything<S: Subject>(stage: Stage<S>) {
 }
 
 pub async fn closing_ends_what_waits<S: Subject>(stage: Stage<S>) {
-    let mut limits = Limits::default();
+    let mut limits = patient();
     limits.window = 1_000;
     let [a, b] = ["a", "b"].map(|name| stage.limited(name, &limits));
     join(&a, &b).await;
     let _unread = listen::<Number>(&b).await;
     let _unanswered = listen::<Question>(&b).await;
-    super::common::fill(&a);
+    fill(&a);
     let broadcast = async { a.broadcast(Number(0)).await };
     let request = async { a.request(Question(1)).without_timeout().await };
     let mut own = a.stream::<Load>();
     let closing = async {
-        while a.stats().requests_in_flight == 0 {
-            futures_lite::future::yield_now().await;
-        }
+        until(|| a.stats().requests_in_flight == 1).await;
         a.close(DEADLINE).await
     };
     let waiting = zip(zip(broadcast, request), own.next());

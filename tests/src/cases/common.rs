@@ -1,6 +1,8 @@
 //! What many cases do.
 
-use lahja_core::{Endpoint, Event, EventStream, Received, Scope};
+use std::time::Duration;
+
+use lahja_core::{Endpoint, Event, EventStream, Limits, Received, Scope};
 
 use crate::puppet::{Load, Number};
 
@@ -56,4 +58,11 @@ pub(super) fn fill(endpoint: &Endpoint) -> u64 {
 /// Makes an event with so many bytes of payload, and a few more.
 pub(super) fn load(bytes: usize) -> Load {
     Load(bytes as u64, "x".repeat(bytes))
+}
+
+/// Returns limits under which a consumer may take as long as it likes.
+pub(super) fn patient() -> Limits {
+    let mut limits = Limits::default();
+    limits.stalled_after = Duration::MAX;
+    limits
 }

@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use futures_lite::future::zip;
 use lahja_core::{
-    ConnectError, Endpoint, JoinError, Limits, SocketError, UnixConnector, UnixListener,
+    ConnectError, Endpoint, JoinError, Limits, Scope, SocketError, UnixConnector, UnixListener,
     memory_pair,
 };
 
 use super::common::{expect, listen};
+use crate::process::until;
 use crate::puppet::{Number, until_gone};
 use crate::scratch::{Scratch, entries};
 use crate::stage::{Stage, join};
@@ -172,8 +173,8 @@ pub async fn whoever_leaves_with_an_error_leaves_nothing_behind<S: Subject>(stag
     for _ in 0..3 {
         assert_eq!(member("member").await.unwrap_err().to_string(), "enough of this");
         until_gone(&parent, "member").await;
-        crate::process::until(|| entries(scratch.path()).is_empty()).await;
-        assert!(!parent.is_subscribed::<Number>(lahja_core::Scope::Any));
+        until(|| entries(scratch.path()).is_empty()).await;
+        assert!(!parent.is_subscribed::<Number>(Scope::Any));
     }
     parent.close(Duration::from_secs(60)).await;
     // What begins with a dot is the bus's own.

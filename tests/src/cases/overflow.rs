@@ -7,16 +7,15 @@ use lahja_core::{
     BroadcastError, Endpoint, EventStream, Lagged, Limits, Overflow, Received, Scope,
 };
 
-use super::common::{count_to, expect, fill, listen, load, take};
+use super::common::{count_to, expect, fill, listen, load, patient, take};
+use crate::process::until;
 use crate::puppet::{Load, Number, Question};
 use crate::stage::{Stage, join};
 use crate::subject::Subject;
 
 /// Makes two connected endpoints with a small window.
-async fn pair<S: Subject>(stage: &Stage<S>, stalled_after: Duration) -> [Endpoint; 2] {
-    let mut limits = Limits::default();
+async fn pair<S: Subject>(stage: &Stage<S>, mut limits: Limits) -> [Endpoint; 2] {
     limits.window = 1_000;
-    limits.stalled_after = stalled_after;
     let pair = ["a", "b"].map(|name| stage.limited(name, &limits));
     join(&pair[0], &pair[1]).await;
     pair
@@ -35,7 +34,7 @@ async fn flood(a: &Endpoint, b: &Endpoint, overflow: Overflow, end: u64) -> Even
 }
 
 pub async fn where_nothing_is_lost_the_producer_waits<S: Subject>(stage: Stage<S>) {
-    let [a, b] = pair(&stage, Duration::MAX).await;
+    let [a, b] = pair(&stage, patient()).await;
     let mut numbers = listen(&b).await;
     let count = fill(&a);
     match a.broadcast(Number(count)).now() {
@@ -53,7 +52,7 @@ pub async fn where_nothing_is_lost_the_producer_waits<S: Subject>(stage: Stage<S
 }
 
 pub async fn a_producer_that_waits_holds_up_nobody_else<S: Subject>(stage: Stage<S>) {
-    let [a, b, c] = stage.meet(["a", "b", "c"]).await;
+    let [a, b, c] = stage.meet_limited(["a", "b", "c"], &patient()).await;
     let mut slow = listen::<Number>(&b).await;
     let mut count = 0;
     while a.broadcast(Number(count)).to("b").now().is_ok() {
@@ -79,7 +78,7 @@ pub async fn a_producer_that_waits_holds_up_nobody_else<S: Subject>(stage: Stage
 pub async fn a_producer_that_gives_up_waiting_has_reached_those_with_room<S: Subject>(
     stage: Stage<S>,
 ) {
-    let [a, b] = pair(&stage, Duration::MAX).await;
+    let [a, b] = pair(&stage, patient()).await;
     let mut at_b = listen(&b).await;
     let mut at_a = a.stream();
     let mut count = 0;
@@ -132,7 +131,7 @@ pub async fn a_subscription_that_loses_events_costs_another_none<S: Subject>(sta
 }
 
 pub async fn ones_own_events_wait_for_a_place_in_the_queue<S: Subject>(stage: Stage<S>) {
-    let [a] = stage.meet(["a"]).await;
+    let [a] = stage.meet_limited(["a"], &patient()).await;
     let mut own = a.subscription::<Number>().capacity(3).stream();
     assert_eq!(fill(&a), 3);
     let mut broadcast = a.broadcast(Number(3)).into_future();
@@ -143,7 +142,9 @@ pub async fn ones_own_events_wait_for_a_place_in_the_queue<S: Subject>(stage: St
 }
 
 pub async fn a_consumer_that_stalls_is_left_behind_and_told<S: Subject>(stage: Stage<S>) {
-    let [a, b] = pair(&stage, Duration::from_millis(20)).await;
+    let mut limits = Limits::default();
+    limits.stalled_after = Duration::from_millis(20);
+    let [a, b] = pair(&stage, limits).await;
     let mut slow = listen::<Number>(&b).await;
     count_to(&a, 200).await;
     let (mut taken, mut lost) = (0, 0);
@@ -191,5 +192,5 @@ pub async fn what_a_handler_has_lost_is_counted<S: Subject>(stage: Stage<S>) {
     for number in 1..=2 {
         assert_eq!(calls.recv().await.unwrap(), number);
     }
-    crate::process::until(|| b.stats().lost_events == 8).await;
+    until(|| b.stats().lost_events == 8).await;
 }

@@ -3,7 +3,7 @@
 use futures_lite::future::{or, yield_now, zip};
 use lahja_core::{BroadcastError, Endpoint, Event, Received, Scope, Subscription};
 
-use super::common::{listen, load, take};
+use super::common::{listen, load, patient, take};
 use crate::process::until;
 use crate::puppet::{Load, Number, Question};
 use crate::stage::Stage;
@@ -196,7 +196,7 @@ pub async fn a_handler_may_ask_the_very_peer_that_asks_it<S: Subject>(stage: Sta
 }
 
 pub async fn requests_nest_in_both_directions_while_both_are_flooded<S: Subject>(stage: Stage<S>) {
-    let [a, b] = stage.meet(["a", "b"]).await;
+    let [a, b] = stage.meet_limited(["a", "b"], &patient()).await;
     // Nobody reads these.
     let _floods = [listen::<Load>(&a).await, listen::<Load>(&b).await];
     let _a = counting_down(&a, &b).await;

@@ -1,13 +1,17 @@
 //! Streams, single events, and what it does to stop waiting for them.
 
+use std::time::Duration;
+
 use futures_lite::StreamExt;
-use futures_lite::future::{or, poll_once, zip};
+use futures_lite::future::{or, poll_once, yield_now, zip};
 use lahja_core::{Lagged, Scope, StreamEnded};
 
 use super::common::{count_to, expect, listen, take, until_unsubscribed};
 use crate::puppet::Number;
 use crate::stage::Stage;
 use crate::subject::Subject;
+
+const DEADLINE: Duration = Duration::from_secs(60);
 
 pub async fn a_stream_that_is_left_early_unsubscribes<S: Subject>(stage: Stage<S>) {
     let [a, b] = stage.meet(["a", "b"]).await;
@@ -91,7 +95,7 @@ pub async fn no_event_is_lost_with_a_future_that_waited_for_it<S: Subject>(stage
             if let Some(number) = poll_once(stream.next()).await {
                 taken.push(number.unwrap().unwrap().0);
             } else {
-                futures_lite::future::yield_now().await;
+                yield_now().await;
             }
         }
     };
@@ -121,7 +125,7 @@ pub async fn a_stream_ends_when_its_endpoint_is_closed<S: Subject>(stage: Stage<
         }
         (taken, stream.next().await.is_none())
     });
-    b.close(std::time::Duration::from_secs(60)).await;
+    b.close(DEADLINE).await;
     assert_eq!(ended.recv().await.unwrap(), (0, true));
     drop(a);
 }
@@ -155,6 +159,6 @@ pub async fn waiting_for_a_single_event_ends_when_the_endpoint_is_closed<S: Subj
     let [a] = stage.meet(["a"]).await;
     let mut waiting = a.wait_for::<Number>();
     assert!(poll_once(&mut waiting).await.is_none());
-    a.close(std::time::Duration::from_secs(60)).await;
+    a.close(DEADLINE).await;
     assert_eq!(waiting.await.unwrap_err(), StreamEnded);
 }

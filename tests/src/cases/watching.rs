@@ -4,6 +4,7 @@ use futures_lite::future::poll_once;
 use lahja_core::{Received, Scope, UnixConnector, UnixListener};
 
 use super::common::{expect, listen, until_unsubscribed};
+use crate::process::until;
 use crate::puppet::{Load, Number, until_gone};
 use crate::scratch::Scratch;
 use crate::stage::Stage;
@@ -151,7 +152,7 @@ pub async fn both_ends_count_what_went_between_them<S: Subject>(stage: Stage<S>)
     }
     expect(&mut numbers, 0..10).await;
     let sent = || a.traffic("b").unwrap().sent;
-    crate::process::until(|| b.traffic("a").unwrap().received.events == 10).await;
+    until(|| b.traffic("a").unwrap().received.events == 10).await;
     assert_eq!(sent().events, 10);
     assert_eq!(a.traffic("b").unwrap().received.events, 0);
     assert!(a.traffic("unknown").is_none());
