@@ -68,11 +68,7 @@ impl<S: Subject> Stage<S> {
             let join = self.bus().endpoint(name).limits(limits.clone());
             endpoints.push(join.await.unwrap());
         }
-        for endpoint in &endpoints {
-            for name in names.iter().filter(|name| **name != endpoint.name().as_str()) {
-                endpoint.wait_until_connected_to(name).await;
-            }
-        }
+        met(&endpoints.iter().collect::<Vec<_>>()).await;
         endpoints.try_into().expect("there are as many as names")
     }
 
@@ -179,4 +175,14 @@ pub async fn join(near: &Endpoint, far: &Endpoint) {
     let (near, far) = zip(near.attach(one), far.attach(other)).await;
     near.unwrap();
     far.unwrap();
+}
+
+/// Waits until each of these endpoints sees each other one. Of two that connect, one may see that
+/// a moment before the other does.
+pub async fn met(endpoints: &[&Endpoint]) {
+    for endpoint in endpoints {
+        for other in endpoints.iter().filter(|other| other.name() != endpoint.name()) {
+            endpoint.wait_until_connected_to(other.name()).await;
+        }
+    }
 }

@@ -4,7 +4,7 @@ use lahja_core::{BroadcastConfig, BroadcastError, EndpointName, Event, Limits};
 
 use super::common::{expect, listen, load, take};
 use crate::puppet::{Load, Number, Question};
-use crate::stage::{Stage, join};
+use crate::stage::{Stage, join, met};
 use crate::subject::Subject;
 
 pub async fn an_event_reaches_every_subscriber_and_oneself<S: Subject>(stage: Stage<S>) {
@@ -34,8 +34,7 @@ pub async fn an_event_to_a_group_reaches_its_members_alone<S: Subject>(stage: St
     let a = stage.endpoint("a").await;
     let b = stage.bus().endpoint("b").group("blue").group("all").await.unwrap();
     let c = stage.bus().endpoint("c").group("all").await.unwrap();
-    a.wait_until_connected_to("b").await;
-    a.wait_until_connected_to("c").await;
+    met(&[&a, &b, &c]).await;
     let [mut at_b, mut at_c] = [listen(&b).await, listen(&c).await];
     a.broadcast(Number(1)).to_group("blue").await.unwrap();
     a.broadcast(Number(2)).to_group("all").await.unwrap();

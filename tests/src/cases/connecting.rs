@@ -13,7 +13,7 @@ use super::common::{expect, listen};
 use crate::process::until;
 use crate::puppet::{Number, until_gone};
 use crate::scratch::{Scratch, entries};
-use crate::stage::{Stage, join};
+use crate::stage::{Stage, join, met};
 use crate::subject::Subject;
 
 async fn attach(
@@ -48,6 +48,7 @@ pub async fn connecting_twice_is_refused_and_the_first_connection_stays<S: Subje
     let serving = a.serve(UnixListener::bind_on(stage.platform(), &path).unwrap());
     let connector = || UnixConnector::on(stage.platform().clone(), &path);
     assert_eq!(b.connect(connector()).await.unwrap(), "a");
+    met(&[&a, &b]).await;
     let again = b.connect(connector()).await;
     assert!(matches!(again, Err(ConnectError::AlreadyConnected)), "{again:?}");
     let (near, far) = attach(&a, &b).await;
@@ -110,6 +111,7 @@ pub async fn a_server_that_stops_keeps_its_peers_and_frees_its_path<S: Subject>(
     let serving = a.serve(bind().unwrap());
     assert!(matches!(bind(), Err(SocketError::InUse { path: used }) if used == path));
     b.connect(UnixConnector::on(stage.platform().clone(), &path)).await.unwrap();
+    met(&[&a, &b]).await;
     serving.stop().await;
     assert_eq!(entries(scratch.path()), [""; 0]);
     let serving = c.serve(bind().unwrap());
@@ -139,11 +141,7 @@ pub async fn whoever_joins_at_the_same_time_is_connected_too<S: Subject>(stage: 
     for joined in joining {
         endpoints.push(joined.recv().await.unwrap());
     }
-    for endpoint in &endpoints {
-        for other in endpoints.iter().filter(|other| other.name() != endpoint.name()) {
-            endpoint.wait_until_connected_to(other.name()).await;
-        }
-    }
+    met(&endpoints.iter().collect::<Vec<_>>()).await;
 }
 
 pub async fn a_name_is_free_once_its_endpoint_is_gone<S: Subject>(stage: Stage<S>) {

@@ -1,12 +1,12 @@
 //! Requests that are answered.
 
 use futures_lite::future::{or, yield_now, zip};
-use lahja_core::{BroadcastError, Endpoint, Event, Received, Scope, Subscription};
+use lahja_core::{BroadcastError, Endpoint, Event, Received, Subscription};
 
 use super::common::{listen, load, patient, take};
 use crate::process::until;
 use crate::puppet::{Load, Number, Question};
-use crate::stage::Stage;
+use crate::stage::{Stage, met};
 use crate::subject::Subject;
 
 /// Answers with the number of the question plus this one.
@@ -94,10 +94,9 @@ pub async fn a_request_to_a_group_is_answered_by_a_member<S: Subject>(stage: Sta
     let a = stage.endpoint("a").await;
     let b = stage.bus().endpoint("b").group("blue").await.unwrap();
     let c = stage.endpoint("c").await;
+    met(&[&a, &b, &c]).await;
     let _b = adding(&b, 100).await;
     let _c = adding(&c, 200).await;
-    a.wait_until_subscribed::<Question>(Scope::All).await;
-    a.wait_until_subscribed::<Question>(Scope::Endpoint("b")).await;
     assert_eq!(a.request(Question(1)).to_group("blue").await.unwrap(), Number(101));
 }
 

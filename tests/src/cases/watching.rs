@@ -7,7 +7,7 @@ use super::common::{expect, listen, until_unsubscribed};
 use crate::process::until;
 use crate::puppet::{Load, Number, until_gone};
 use crate::scratch::Scratch;
-use crate::stage::Stage;
+use crate::stage::{Stage, met};
 use crate::subject::Subject;
 
 pub async fn a_handler_shows_to_others_and_to_oneself<S: Subject>(stage: Stage<S>) {
@@ -62,8 +62,7 @@ pub async fn all_is_every_other_endpoint_of_which_there_is_one<S: Subject>(stage
     let _own = a.stream::<Number>();
     assert!(!a.is_subscribed::<Number>(Scope::All));
     let [b, c] = stage.meet(["b", "c"]).await;
-    a.wait_until_connected_to("b").await;
-    a.wait_until_connected_to("c").await;
+    met(&[&a, &b, &c]).await;
     let _at_b = listen::<Number>(&b).await;
     assert!(!a.is_subscribed::<Number>(Scope::All));
     let _at_c = listen::<Number>(&c).await;
