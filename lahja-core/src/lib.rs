@@ -89,7 +89,7 @@
 //! | wire by hand | [`Endpoint::serve`], [`Endpoint::connect`], [`Endpoint::attach`], [`UnixListener`], [`UnixConnector`], [`memory_pair`], [`StreamTransport`] |
 //! | test what uses an endpoint | [`testing`] |
 //! | write a transport | [`Transport`], [`FrameReader`], [`FrameWriter`], [`Listener`], [`Connector`], [`FrameDecoder`], [`FrameBuffer`] |
-//! | write an adapter | [`Runtime`], [`Platform`], [`ChildProcess`] |
+//! | write an adapter | [`Runtime`], [`Platform`], [`ChildProcess`], [`SharedSocket`] |
 
 // `#[derive(Event)]` writes `::lahja_core`, in this crate's own modules too.
 extern crate self as lahja_core;
@@ -121,6 +121,7 @@ mod runtime;
 mod server;
 mod session;
 mod shared;
+mod socket;
 mod spawn;
 mod subscription;
 mod sync;
@@ -153,6 +154,7 @@ pub use request::{RequestBuilder, RequestFuture};
 pub use runtime::{BoxFuture, Runtime};
 pub use server::Server;
 pub use session::Traffic;
+pub use socket::SharedSocket;
 pub use spawn::{Child, Connect, Spawn};
 pub use subscription::{EventStream, SubscribeConfig, Subscription, WaitFor};
 pub use transport::{

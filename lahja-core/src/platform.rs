@@ -18,7 +18,8 @@ use crate::runtime::Runtime;
 /// platform makes them wait for readiness on its reactor. Closing a [`Stream`](Self::Stream) as
 /// futures-io has it must shut down the sending direction.
 pub trait Platform: Runtime + Clone {
-    /// A connected Unix socket. Clones share it.
+    /// A connected Unix socket. Clones share it, as those of
+    /// [`SharedSocket`](crate::SharedSocket) do.
     type Stream: AsyncRead + AsyncWrite + AsFd + Clone + Unpin + Send + 'static;
     /// A listening Unix socket.
     type Listener: Send + 'static;

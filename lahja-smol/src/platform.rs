@@ -3,33 +3,32 @@
 use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::os::unix::net;
+use std::os::unix::net::{UnixListener, UnixStream};
 
-use lahja_core::{Platform, StreamTransport};
+use lahja_core::{Platform, SharedSocket, StreamTransport};
 use smol::Async;
-use smol::net::unix::{UnixListener, UnixStream};
 use smol::process::Command;
 
 use crate::process::{self, SmolChild};
 use crate::runtime::Smol;
 
 impl Platform for Smol {
-    type Stream = UnixStream;
-    type Listener = UnixListener;
+    type Stream = SharedSocket<Async<UnixStream>>;
+    type Listener = Async<UnixListener>;
     type Command = Command;
     type Child = SmolChild;
 
-    fn stream(&self, stream: net::UnixStream) -> io::Result<UnixStream> {
-        Ok(Async::new(stream)?.into())
+    fn stream(&self, stream: UnixStream) -> io::Result<Self::Stream> {
+        Async::new(stream).map(SharedSocket::new)
     }
 
-    fn listener(&self, listener: net::UnixListener) -> io::Result<UnixListener> {
-        Ok(Async::new(listener)?.into())
+    fn listener(&self, listener: UnixListener) -> io::Result<Self::Listener> {
+        Async::new(listener)
     }
 
-    async fn accept(listener: &mut UnixListener) -> io::Result<UnixStream> {
+    async fn accept(listener: &mut Self::Listener) -> io::Result<Self::Stream> {
         let (stream, _) = listener.accept().await?;
-        Ok(stream)
+        Ok(SharedSocket::new(stream))
     }
 
     fn spawn_process(&self, command: Command, stdin: OwnedFd) -> io::Result<SmolChild> {

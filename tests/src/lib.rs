@@ -45,6 +45,7 @@ pub mod cases;
 pub mod counted;
 pub mod process;
 pub mod puppet;
+pub mod reference;
 pub mod roles;
 pub mod scratch;
 pub mod setup;

@@ -1,21 +1,49 @@
-//! The contract on smol: its global executor with one thread and with four, and an executor of
-//! the user's own on the thread that drives it.
+//! The contract on every runtime there is: smol's global executor with one thread and with four,
+//! an executor of the user's own on the thread that drives it, async-std, and the reference runtime
+//! of a thread for each task. Then parents and children on different ones.
 
-mod one_thread {
+mod smol_one_thread {
     lahja_contract::contract!(super::subjects::Smol<1>);
 }
 
-mod four_threads {
+mod smol_four_threads {
     lahja_contract::contract!(super::subjects::Smol<4>);
 }
 
-mod own_executor {
+mod smol_own_executor {
     lahja_contract::contract!(super::subjects::Own);
 }
 
-/// Children that run on another executor than their parent.
-mod mixed {
-    lahja_contract::contract!(super::subjects::Own, children on super::subjects::Smol<4>);
+mod async_std {
+    lahja_contract::contract!(super::subjects::AsyncStd);
+}
+
+mod threads {
+    lahja_contract::contract!(lahja_contract::reference::Threads);
+}
+
+mod smol_with_async_std {
+    lahja_contract::contract!(super::subjects::Own, children on super::subjects::AsyncStd);
+}
+
+mod smol_with_threads {
+    lahja_contract::contract!(super::subjects::Own, children on lahja_contract::reference::Threads);
+}
+
+mod async_std_with_smol {
+    lahja_contract::contract!(super::subjects::AsyncStd, children on super::subjects::Smol<4>);
+}
+
+mod async_std_with_threads {
+    lahja_contract::contract!(super::subjects::AsyncStd, children on lahja_contract::reference::Threads);
+}
+
+mod threads_with_smol {
+    lahja_contract::contract!(lahja_contract::reference::Threads, children on super::subjects::Smol<1>);
+}
+
+mod threads_with_async_std {
+    lahja_contract::contract!(lahja_contract::reference::Threads, children on super::subjects::AsyncStd);
 }
 
 mod subjects {
@@ -57,6 +85,21 @@ mod subjects {
         }
 
         fn command(command: Command) -> smol::process::Command {
+            command.into()
+        }
+    }
+
+    /// async-std's global executor, with as many threads as there are cores.
+    pub(crate) struct AsyncStd;
+
+    impl Subject for AsyncStd {
+        type Platform = lahja_async_std::AsyncStd;
+
+        fn run<F: Future<Output = ()>>(main: impl FnOnce(Self::Platform) -> F) {
+            async_std::task::block_on(main(lahja_async_std::AsyncStd));
+        }
+
+        fn command(command: Command) -> async_process::Command {
             command.into()
         }
     }

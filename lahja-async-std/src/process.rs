@@ -1,0 +1,49 @@
+//! Child processes.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::process::ExitStatus;
+use std::sync::Once;
+use std::task::{Context, Waker};
+
+use async_process::{Child, Command, driver};
+use lahja_core::{ChildProcess, Runtime};
+
+use crate::runtime::AsyncStd;
+
+/// A child process on async-std.
+#[derive(Debug)]
+pub struct AsyncStdChild(Child);
+
+impl ChildProcess for AsyncStdChild {
+    fn id(&self) -> u32 {
+        self.0.id()
+    }
+
+    fn kill(&mut self) -> io::Result<()> {
+        self.0.kill()
+    }
+
+    async fn status(&mut self) -> io::Result<ExitStatus> {
+        self.0.status().await
+    }
+}
+
+/// Starts a program. The first one starts the task that reaps children, which would otherwise be
+/// a thread.
+pub(crate) fn spawn(
+    runtime: &AsyncStd,
+    mut command: Command,
+    stdin: OwnedFd,
+) -> io::Result<AsyncStdChild> {
+    static DRIVER: Once = Once::new();
+    DRIVER.call_once(|| {
+        let mut driving = Box::pin(async {
+            driver().await;
+        });
+        // A driver counts once it was polled; a child that is started before that starts a thread.
+        let _ = driving.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        runtime.spawn(driving);
+    });
+    command.stdin(stdin).spawn().map(AsyncStdChild)
+}

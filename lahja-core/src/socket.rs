@@ -1,0 +1,112 @@
+//! A socket for the two halves of a connection.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use futures_io::{AsyncRead, AsyncWrite};
+use rustix::io::Errno;
+use rustix::net::{Shutdown, shutdown};
+
+/// A connected socket that its clones share, made of one that can be read and written by
+/// reference, as `async_io::Async` can.
+///
+/// Closing any clone shuts down the sending direction of the socket. An adapter whose runtime has
+/// such sockets uses this as its [`Platform::Stream`](crate::Platform::Stream).
+#[derive(Debug)]
+pub struct SharedSocket<S>(Arc<S>);
+
+impl<S> SharedSocket<S> {
+    /// Takes a socket to be shared.
+    pub fn new(socket: S) -> Self {
+        Self(Arc::new(socket))
+    }
+}
+
+impl<S> Clone for SharedSocket<S> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<S: AsFd> AsFd for SharedSocket<S> {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+impl<S> AsyncRead for SharedSocket<S>
+where
+    for<'a> &'a S: AsyncRead,
+{
+    fn poll_read(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut &*self.0).poll_read(context, bytes)
+    }
+}
+
+impl<S: AsFd> AsyncWrite for SharedSocket<S>
+where
+    for<'a> &'a S: AsyncWrite,
+{
+    fn poll_write(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut &*self.0).poll_write(context, bytes)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut &*self.0).poll_flush(context)
+    }
+
+    fn poll_close(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.as_mut().poll_flush(context))?;
+        Poll::Ready(match shutdown(&*self, Shutdown::Write) {
+            // The peer has gone already.
+            Ok(()) | Err(Errno::NOTCONN) => Ok(()),
+            Err(error) => Err(error.into()),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::UnixStream;
+
+    use async_io::Async;
+    use futures_lite::future::block_on;
+    use futures_lite::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+
+    #[test]
+    fn closing_a_clone_ends_what_the_peer_reads_and_not_what_it_writes() {
+        let (near, far) = UnixStream::pair().unwrap();
+        let near = SharedSocket::new(Async::new(near).unwrap());
+        let far = SharedSocket::new(Async::new(far).unwrap());
+        block_on(async {
+            let mut writer = near.clone();
+            writer.write_all(b"last").await.unwrap();
+            writer.close().await.unwrap();
+            writer.close().await.unwrap();
+            let mut heard = Vec::new();
+            far.clone().read_to_end(&mut heard).await.unwrap();
+            assert_eq!(heard, b"last");
+
+            far.clone().write_all(b"answer").await.unwrap();
+            drop(far);
+            heard.clear();
+            near.clone().read_to_end(&mut heard).await.unwrap();
+            assert_eq!(heard, b"answer");
+            // Nobody is there any more.
+            near.clone().close().await.unwrap();
+        });
+    }
+}
