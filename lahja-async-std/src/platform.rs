@@ -9,7 +9,7 @@ use async_io::Async;
 use async_process::Command;
 use lahja_core::{Platform, SharedSocket, StreamTransport};
 
-use crate::process::{self, AsyncStdChild};
+use crate::process::AsyncStdChild;
 use crate::runtime::AsyncStd;
 
 impl Platform for AsyncStd {
@@ -32,7 +32,7 @@ impl Platform for AsyncStd {
     }
 
     fn spawn_process(&self, command: Command, stdin: OwnedFd) -> io::Result<AsyncStdChild> {
-        process::spawn(self, command, stdin)
+        AsyncStdChild::start(self, command, stdin)
     }
 }
 

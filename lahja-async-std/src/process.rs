@@ -15,6 +15,23 @@ use crate::runtime::AsyncStd;
 #[derive(Debug)]
 pub struct AsyncStdChild(Child);
 
+impl AsyncStdChild {
+    /// Starts a program. The first one starts the task that reaps children, which would otherwise
+    /// be a thread.
+    pub(crate) fn start(on: &AsyncStd, mut command: Command, stdin: OwnedFd) -> io::Result<Self> {
+        static DRIVER: Once = Once::new();
+        DRIVER.call_once(|| {
+            let mut driving = Box::pin(async {
+                driver().await;
+            });
+            // A driver counts once it was polled; a child that is started before starts a thread.
+            let _ = driving.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+            on.spawn(driving);
+        });
+        command.stdin(stdin).spawn().map(Self)
+    }
+}
+
 impl ChildProcess for AsyncStdChild {
     fn id(&self) -> u32 {
         self.0.id()
@@ -27,23 +44,4 @@ impl ChildProcess for AsyncStdChild {
     async fn status(&mut self) -> io::Result<ExitStatus> {
         self.0.status().await
     }
-}
-
-/// Starts a program. The first one starts the task that reaps children, which would otherwise be
-/// a thread.
-pub(crate) fn spawn(
-    runtime: &AsyncStd,
-    mut command: Command,
-    stdin: OwnedFd,
-) -> io::Result<AsyncStdChild> {
-    static DRIVER: Once = Once::new();
-    DRIVER.call_once(|| {
-        let mut driving = Box::pin(async {
-            driver().await;
-        });
-        // A driver counts once it was polled; a child that is started before that starts a thread.
-        let _ = driving.as_mut().poll(&mut Context::from_waker(Waker::noop()));
-        runtime.spawn(driving);
-    });
-    command.stdin(stdin).spawn().map(AsyncStdChild)
 }

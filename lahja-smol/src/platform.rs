@@ -9,7 +9,7 @@ use lahja_core::{Platform, SharedSocket, StreamTransport};
 use smol::Async;
 use smol::process::Command;
 
-use crate::process::{self, SmolChild};
+use crate::process::SmolChild;
 use crate::runtime::Smol;
 
 impl Platform for Smol {
@@ -32,7 +32,7 @@ impl Platform for Smol {
     }
 
     fn spawn_process(&self, command: Command, stdin: OwnedFd) -> io::Result<SmolChild> {
-        process::spawn(self, command, stdin)
+        SmolChild::start(self, command, stdin)
     }
 }
 

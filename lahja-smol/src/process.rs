@@ -15,6 +15,23 @@ use crate::runtime::Smol;
 #[derive(Debug)]
 pub struct SmolChild(Child);
 
+impl SmolChild {
+    /// Starts a program. The first one starts the task that reaps children, which would otherwise
+    /// be a thread.
+    pub(crate) fn start(on: &Smol, mut command: Command, stdin: OwnedFd) -> io::Result<Self> {
+        static DRIVER: Once = Once::new();
+        DRIVER.call_once(|| {
+            let mut driving = Box::pin(async {
+                driver().await;
+            });
+            // A driver counts once it was polled; a child that is started before starts a thread.
+            let _ = driving.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+            on.spawn(driving);
+        });
+        command.stdin(stdin).spawn().map(Self)
+    }
+}
+
 impl ChildProcess for SmolChild {
     fn id(&self) -> u32 {
         self.0.id()
@@ -27,19 +44,4 @@ impl ChildProcess for SmolChild {
     async fn status(&mut self) -> io::Result<ExitStatus> {
         self.0.status().await
     }
-}
-
-/// Starts a program. The first one starts the task that reaps children, which would otherwise be
-/// a thread.
-pub(crate) fn spawn(smol: &Smol, mut command: Command, stdin: OwnedFd) -> io::Result<SmolChild> {
-    static DRIVER: Once = Once::new();
-    DRIVER.call_once(|| {
-        let mut driving = Box::pin(async {
-            driver().await;
-        });
-        // A driver counts once it was polled; a child that is started before that starts a thread.
-        let _ = driving.as_mut().poll(&mut Context::from_waker(Waker::noop()));
-        smol.spawn(driving);
-    });
-    command.stdin(stdin).spawn().map(SmolChild)
 }

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use futures_lite::StreamExt;
 use futures_lite::future::{or, poll_once, yield_now, zip};
-use lahja_core::{Lagged, Scope, StreamEnded};
+use lahja_core::{Lagged, Received, Scope, StreamEnded};
 
 use super::common::{count_to, expect, listen, take, until_unsubscribed};
-use crate::puppet::Number;
+use crate::puppet::{Number, Question};
 use crate::stage::Stage;
 use crate::subject::Subject;
 
@@ -15,15 +15,17 @@ const DEADLINE: Duration = Duration::from_secs(60);
 
 pub async fn a_stream_that_is_left_early_unsubscribes<S: Subject>(stage: Stage<S>) {
     let [a, b] = stage.meet(["a", "b"]).await;
-    let stream = listen::<Number>(&b).await;
+    let mut stream = listen::<Number>(&b).await;
+    let answering = a.answer(|question: Received<Question>| Number(question.0));
+    answering.ready().await.unwrap();
     count_to(&a, 10).await;
-    let mut stream = stream;
     while let Some(number) = stream.next().await {
         if number.unwrap().0 == 4 {
             break;
         }
     }
-    // Others do not count as read, and nothing is left behind by them.
+    // The rest has arrived, as the answer behind it has, and nothing is left behind by it.
+    b.request(Question(0)).to("a").await.unwrap();
     drop(stream);
     until_unsubscribed::<Number>(&a, Scope::Any).await;
     let mut again = listen(&b).await;
