@@ -50,6 +50,7 @@ pub mod roles;
 pub mod scratch;
 pub mod setup;
 pub mod stage;
+pub mod transport;
 pub mod wire;
 
 #[doc(hidden)]

@@ -13,6 +13,8 @@ use crate::frame::{FrameBuffer, FrameDecoder};
 
 /// Carries frames over a pair of byte streams: a socket and its clone, or two pipes.
 ///
+/// Once no more frames follow, the writer is closed and dropped.
+///
 /// # Examples
 ///
 /// ```
@@ -47,7 +49,7 @@ where
 
     fn split(self) -> (StreamReader<R>, StreamWriter<W>) {
         let reader = StreamReader { stream: self.reader, decoder: FrameDecoder::new(0) };
-        (reader, StreamWriter(self.writer))
+        (reader, StreamWriter(Some(self.writer)))
     }
 }
 
@@ -98,7 +100,10 @@ impl<R> fmt::Debug for StreamReader<R> {
 }
 
 /// Writes frames to a byte stream.
-pub struct StreamWriter<W>(W);
+pub struct StreamWriter<W>(
+    // None: closed. A pipe has no other way to be closed than to be dropped.
+    Option<W>,
+);
 
 impl<W: AsyncWrite + Unpin + Send + 'static> FrameWriter for StreamWriter<W> {
     fn poll_write(
@@ -106,19 +111,26 @@ impl<W: AsyncWrite + Unpin + Send + 'static> FrameWriter for StreamWriter<W> {
         context: &mut Context<'_>,
         frames: &mut FrameBuffer,
     ) -> Poll<io::Result<()>> {
+        let Some(stream) = &mut self.0 else {
+            return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
+        };
         while !frames.is_empty() {
-            match ready!(Pin::new(&mut self.0).poll_write(context, frames.bytes())) {
+            match ready!(Pin::new(&mut *stream).poll_write(context, frames.bytes())) {
                 Ok(0) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
                 Ok(count) => frames.advance(count),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Poll::Ready(Err(error)),
             }
         }
-        Pin::new(&mut self.0).poll_flush(context)
+        Pin::new(stream).poll_flush(context)
     }
 
     fn poll_close(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_close(context)
+        if let Some(stream) = &mut self.0 {
+            ready!(Pin::new(stream).poll_close(context))?;
+            self.0 = None;
+        }
+        Poll::Ready(Ok(()))
     }
 }
 
