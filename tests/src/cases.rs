@@ -5,6 +5,7 @@
 #![allow(missing_docs, reason = "the names of cases are sentences")]
 
 pub mod broadcasting;
+pub mod children_end;
 pub mod closing;
 mod common;
 pub mod connecting;
@@ -14,6 +15,8 @@ pub mod overflow;
 pub mod requests;
 pub mod requests_end;
 pub mod routing;
+pub mod spawning;
+pub mod spawning_fails;
 pub mod streaming;
 pub mod waiting;
 pub mod watching;
@@ -175,6 +178,30 @@ macro_rules! cases_with_processes {
                 nothing_is_sent_to_a_process_that_has_unsubscribed,
                 a_subscription_to_one_origin_is_sent_nothing_by_others,
                 children_send_past_their_parent,
+            }
+            mod spawning {
+                a_child_has_joined_when_spawn_is_done,
+                parent_and_children_broadcast_stream_request_and_answer,
+                a_child_is_in_the_groups_given_at_spawn,
+                the_standard_input_of_a_child_is_null_once_it_has_joined,
+                the_standard_output_and_error_of_a_child_are_the_users,
+            }
+            mod spawning_fails {
+                a_program_that_is_missing_or_not_executable_is_an_error_of_running_it,
+                a_child_that_exits_before_it_has_joined_is_an_error_with_its_status,
+                a_child_that_never_joins_is_killed_when_its_time_is_up,
+                a_child_that_closes_its_standard_input_has_not_taken_its_endpoint,
+                a_child_whose_name_is_taken_says_so_and_ends,
+                a_bad_name_starts_no_process,
+                a_spawn_that_is_given_up_leaves_no_process,
+            }
+            mod children_end {
+                a_child_that_leaves_when_asked_is_reaped,
+                a_child_that_is_terminated_tells_the_signal,
+                a_child_that_ignores_everything_is_killed_in_the_end,
+                a_killed_child_tells_the_signal_and_its_name_is_free,
+                a_dropped_child_ends,
+                descriptors_tasks_and_children_are_back_at_the_baseline_after_50_cycles,
             }
         }
     };

@@ -4,7 +4,13 @@ use std::time::Duration;
 
 use lahja_core::{Endpoint, Event, EventStream, Limits, Received, Scope};
 
-use crate::puppet::{Load, Number};
+use crate::process::children;
+use crate::puppet::{Load, Manner, Number, Order, Question, have_done};
+use crate::stage::Stage;
+use crate::subject::Subject;
+
+/// How long a process or an endpoint may take to end when it is asked to.
+pub(super) const GRACE: Duration = Duration::from_secs(30);
 
 /// Makes a stream that every connected peer knows of.
 pub(super) async fn listen<E: Event>(endpoint: &Endpoint) -> EventStream<E> {
@@ -37,6 +43,17 @@ pub(super) async fn until_unsubscribed<E: Event>(endpoint: &Endpoint, scope: Sco
         }
         changed.await;
     }
+}
+
+/// Checks that no child is left, and that one which is started now is served.
+pub(super) async fn still_spawns<S: Subject>(stage: &Stage<S>, parent: &Endpoint) {
+    assert_eq!(children(), [0_u32; 0]);
+    let child = stage.puppet("good-child").await;
+    have_done(parent, "good-child", Order::Answer(Manner::Doubling)).await;
+    let answer = parent.request(Question(21)).to("good-child").await.unwrap();
+    assert_eq!(answer, Number(42));
+    assert!(child.shutdown(GRACE).await.unwrap().success());
+    assert_eq!(children(), [0_u32; 0]);
 }
 
 /// Broadcasts the numbers below this one.

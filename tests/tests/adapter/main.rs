@@ -1,0 +1,4 @@
+//! What holds of the adapter for smol alone.
+
+mod subjects;
+mod threads;
