@@ -10,6 +10,8 @@ pub mod closing;
 mod common;
 pub mod connecting;
 pub mod consuming;
+pub mod death;
+pub mod endings;
 pub mod order;
 pub mod overflow;
 pub mod requests;
@@ -159,6 +161,10 @@ macro_rules! cases_in_one_process {
                 a_request_beyond_the_limit_waits_for_its_place,
                 a_request_that_is_too_large_is_handed_back,
             }
+            mod endings {
+                what_a_peer_sent_arrives_though_it_left_something_unread,
+                an_endpoint_is_connected_though_the_end_of_its_former_life_is_seen_late,
+            }
         }
     };
 }
@@ -202,6 +208,15 @@ macro_rules! cases_with_processes {
                 a_killed_child_tells_the_signal_and_its_name_is_free,
                 a_dropped_child_ends,
                 descriptors_tasks_and_children_are_back_at_the_baseline_after_50_cycles,
+            }
+            mod death {
+                a_killed_process_is_seen_by_all_others,
+                requests_in_flight_fail_when_their_answerer_is_killed,
+                what_a_process_sent_before_it_was_killed_arrives_before_its_end_is_seen,
+                the_children_of_a_killed_process_end_and_its_bus_is_removed,
+                a_bus_is_removed_with_the_last_process_on_it,
+                a_process_that_is_killed_again_and_again_comes_back,
+                a_stopped_process_delays_nobody_but_itself,
             }
         }
     };
