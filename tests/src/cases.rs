@@ -14,6 +14,7 @@ pub mod death;
 pub mod endings;
 pub mod order;
 pub mod overflow;
+pub mod paths;
 pub mod requests;
 pub mod requests_end;
 pub mod routing;
@@ -94,8 +95,6 @@ macro_rules! cases_in_one_process {
                 connecting_to_oneself_is_refused,
                 connecting_twice_is_refused_and_the_first_connection_stays,
                 two_peers_of_one_name_are_one_too_many,
-                whoever_connects_waits_for_the_other_to_listen,
-                where_nobody_listens_connecting_fails_when_its_time_is_up,
                 a_server_that_stops_keeps_its_peers_and_frees_its_path,
                 endpoints_of_a_bus_are_connected_each_to_each,
                 whoever_joins_at_the_same_time_is_connected_too,
@@ -164,6 +163,19 @@ macro_rules! cases_in_one_process {
             mod endings {
                 what_a_peer_sent_arrives_though_it_left_something_unread,
                 an_endpoint_is_connected_though_the_end_of_its_former_life_is_seen_late,
+            }
+            mod paths {
+                a_server_and_its_client_talk,
+                connecting_waits_for_the_server,
+                connecting_gives_up_when_its_time_is_up,
+                two_hundred_connect_at_once,
+                a_dropped_server_stops_accepting_and_keeps_its_peers,
+                a_stale_socket_is_replaced,
+                a_live_socket_is_in_use,
+                a_path_that_is_too_long_is_an_error_with_its_length,
+                a_path_in_no_directory_is_an_error,
+                a_taken_name_and_a_second_connection_are_refused,
+                mute_peers_do_not_keep_a_good_one_out,
             }
         }
     };
