@@ -12,6 +12,7 @@ pub mod connecting;
 pub mod consuming;
 pub mod death;
 pub mod endings;
+pub mod flow;
 pub mod order;
 pub mod overflow;
 pub mod paths;
@@ -229,6 +230,11 @@ macro_rules! cases_with_processes {
                 a_bus_is_removed_with_the_last_process_on_it,
                 a_process_that_is_killed_again_and_again_comes_back,
                 a_stopped_process_delays_nobody_but_itself,
+            }
+            mod flow {
+                a_producer_waits_with_a_window_in_memory_and_nothing_else_does,
+                other_consumers_get_what_one_of_them_holds_up,
+                a_broadcast_that_was_given_up_leaves_the_rest_in_order,
             }
         }
     };
