@@ -13,14 +13,17 @@ pub mod consuming;
 pub mod death;
 pub mod endings;
 pub mod flow;
+pub mod lying;
 pub mod order;
 pub mod overflow;
 pub mod paths;
+pub mod refusing;
 pub mod requests;
 pub mod requests_end;
 pub mod routing;
 pub mod spawning;
 pub mod spawning_fails;
+pub mod strangers;
 pub mod streaming;
 pub mod waiting;
 pub mod watching;
@@ -178,6 +181,19 @@ macro_rules! cases_in_one_process {
                 a_taken_name_and_a_second_connection_are_refused,
                 mute_peers_do_not_keep_a_good_one_out,
             }
+            mod refusing {
+                a_bad_name_is_an_error_that_says_which_rule_it_breaks,
+                a_bad_bus_name_is_an_error_that_says_so,
+                a_directory_that_is_not_safe_is_refused,
+                a_socket_path_that_is_too_long_is_an_error_before_anything_is_touched,
+            }
+            mod lying {
+                an_answer_of_the_wrong_type_is_refused_where_it_is_given,
+                a_response_of_the_wrong_type_is_refused_where_it_arrives,
+                frames_that_lie_cost_their_connection_alone,
+                a_peer_that_says_nothing_is_disconnected_when_its_time_is_up,
+                lies_after_the_handshake_cost_their_connection_alone,
+            }
         }
     };
 }
@@ -235,6 +251,13 @@ macro_rules! cases_with_processes {
                 a_producer_waits_with_a_window_in_memory_and_nothing_else_does,
                 other_consumers_get_what_one_of_them_holds_up,
                 a_broadcast_that_was_given_up_leaves_the_rest_in_order,
+            }
+            mod strangers {
+                a_name_that_is_taken_here_or_elsewhere_is_free_after_a_kill,
+                a_process_that_nobody_spawned_is_told_so,
+                a_foreign_socket_as_standard_input_is_no_parent,
+                connecting_to_the_parent_twice_is_an_error,
+                a_handler_that_panics_costs_its_event_alone,
             }
         }
     };

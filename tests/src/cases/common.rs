@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use lahja_core::{Endpoint, Event, EventStream, Limits, Received, Scope};
+use futures_lite::future::zip;
+use lahja_core::{Endpoint, Event, EventBus, EventStream, Limits, Platform, Received, Scope};
 
 use crate::process::children;
-use crate::puppet::{Load, Manner, Number, Order, Question, have_done};
+use crate::puppet::{Load, Manner, Number, Order, Question, have_done, until_gone};
 use crate::stage::Stage;
 use crate::subject::Subject;
 
@@ -43,6 +44,25 @@ pub(super) async fn until_unsubscribed<E: Event>(endpoint: &Endpoint, scope: Sco
         }
         changed.await;
     }
+}
+
+/// Checks that an endpoint still serves another one on its bus.
+pub(super) async fn still_serves<P: Platform>(bus: &EventBus<P>, server: &Endpoint) {
+    // Not by a handler: that may hold the server for a moment longer than the case does.
+    let mut questions = server.stream::<Question>();
+    let client = bus.endpoint("good-client").await.unwrap();
+    let scope = Scope::Endpoint(server.name().as_str());
+    client.wait_until_subscribed::<Question>(scope).await;
+    let asking = async { client.request(Question(21)).to(server.name()).await };
+    let answering = async {
+        let question = questions.next().await.unwrap().unwrap();
+        let answer = server.broadcast(Number(2 * question.0));
+        answer.with(question.broadcast_config()).await.unwrap();
+    };
+    let (answer, ()) = zip(asking, answering).await;
+    assert_eq!(answer.unwrap(), Number(42));
+    client.close(GRACE).await;
+    until_gone(server, "good-client").await;
 }
 
 /// Checks that no child is left, and that one which is started now is served.
