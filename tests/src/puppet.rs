@@ -119,17 +119,6 @@ pub enum Report {
     Text(String),
 }
 
-/// Makes a private bus, and the endpoint `parent` on it.
-///
-/// # Panics
-///
-/// Panics if that cannot be done.
-pub async fn start<P: Platform>(platform: &P) -> (EventBus<P>, Endpoint) {
-    let bus = EventBus::new_on(platform.clone()).unwrap();
-    let parent = bus.endpoint("parent").await.unwrap();
-    (bus, parent)
-}
-
 /// Has a puppet do something, once it is ready to.
 ///
 /// # Panics

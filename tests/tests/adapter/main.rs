@@ -1,4 +1,5 @@
 //! What holds of the adapter for smol alone.
 
+mod pipes;
 mod subjects;
 mod threads;
