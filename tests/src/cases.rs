@@ -5,15 +5,25 @@
 #![allow(missing_docs, reason = "the names of cases are sentences")]
 
 pub mod broadcasting;
+pub mod children_end;
 pub mod closing;
 mod common;
 pub mod connecting;
 pub mod consuming;
+pub mod death;
+pub mod endings;
+pub mod flow;
+pub mod lying;
 pub mod order;
 pub mod overflow;
+pub mod paths;
+pub mod refusing;
 pub mod requests;
 pub mod requests_end;
 pub mod routing;
+pub mod spawning;
+pub mod spawning_fails;
+pub mod strangers;
 pub mod streaming;
 pub mod waiting;
 pub mod watching;
@@ -89,8 +99,6 @@ macro_rules! cases_in_one_process {
                 connecting_to_oneself_is_refused,
                 connecting_twice_is_refused_and_the_first_connection_stays,
                 two_peers_of_one_name_are_one_too_many,
-                whoever_connects_waits_for_the_other_to_listen,
-                where_nobody_listens_connecting_fails_when_its_time_is_up,
                 a_server_that_stops_keeps_its_peers_and_frees_its_path,
                 endpoints_of_a_bus_are_connected_each_to_each,
                 whoever_joins_at_the_same_time_is_connected_too,
@@ -156,6 +164,36 @@ macro_rules! cases_in_one_process {
                 a_request_beyond_the_limit_waits_for_its_place,
                 a_request_that_is_too_large_is_handed_back,
             }
+            mod endings {
+                what_a_peer_sent_arrives_though_it_left_something_unread,
+                an_endpoint_is_connected_though_the_end_of_its_former_life_is_seen_late,
+            }
+            mod paths {
+                a_server_and_its_client_talk,
+                connecting_waits_for_the_server,
+                connecting_gives_up_when_its_time_is_up,
+                two_hundred_connect_at_once,
+                a_dropped_server_stops_accepting_and_keeps_its_peers,
+                a_stale_socket_is_replaced,
+                a_live_socket_is_in_use,
+                a_path_that_is_too_long_is_an_error_with_its_length,
+                a_path_in_no_directory_is_an_error,
+                a_taken_name_and_a_second_connection_are_refused,
+                mute_peers_do_not_keep_a_good_one_out,
+            }
+            mod refusing {
+                a_bad_name_is_an_error_that_says_which_rule_it_breaks,
+                a_bad_bus_name_is_an_error_that_says_so,
+                a_directory_that_is_not_safe_is_refused,
+                a_socket_path_that_is_too_long_is_an_error_before_anything_is_touched,
+            }
+            mod lying {
+                an_answer_of_the_wrong_type_is_refused_where_it_is_given,
+                a_response_of_the_wrong_type_is_refused_where_it_arrives,
+                frames_that_lie_cost_their_connection_alone,
+                a_peer_that_says_nothing_is_disconnected_when_its_time_is_up,
+                lies_after_the_handshake_cost_their_connection_alone,
+            }
         }
     };
 }
@@ -175,6 +213,51 @@ macro_rules! cases_with_processes {
                 nothing_is_sent_to_a_process_that_has_unsubscribed,
                 a_subscription_to_one_origin_is_sent_nothing_by_others,
                 children_send_past_their_parent,
+            }
+            mod spawning {
+                a_child_has_joined_when_spawn_is_done,
+                parent_and_children_broadcast_stream_request_and_answer,
+                a_child_is_in_the_groups_given_at_spawn,
+                the_standard_input_of_a_child_is_null_once_it_has_joined,
+                the_standard_output_and_error_of_a_child_are_the_users,
+            }
+            mod spawning_fails {
+                a_program_that_is_missing_or_not_executable_is_an_error_of_running_it,
+                a_child_that_exits_before_it_has_joined_is_an_error_with_its_status,
+                a_child_that_never_joins_is_killed_when_its_time_is_up,
+                a_child_that_closes_its_standard_input_has_not_taken_its_endpoint,
+                a_child_whose_name_is_taken_says_so_and_ends,
+                a_bad_name_starts_no_process,
+                a_spawn_that_is_given_up_leaves_no_process,
+            }
+            mod children_end {
+                a_child_that_leaves_when_asked_is_reaped,
+                a_child_that_is_terminated_tells_the_signal,
+                a_child_that_ignores_everything_is_killed_in_the_end,
+                a_killed_child_tells_the_signal_and_its_name_is_free,
+                a_dropped_child_ends,
+                descriptors_tasks_and_children_are_back_at_the_baseline_after_50_cycles,
+            }
+            mod death {
+                a_killed_process_is_seen_by_all_others,
+                requests_in_flight_fail_when_their_answerer_is_killed,
+                what_a_process_sent_before_it_was_killed_arrives_before_its_end_is_seen,
+                the_children_of_a_killed_process_end_and_its_bus_is_removed,
+                a_bus_is_removed_with_the_last_process_on_it,
+                a_process_that_is_killed_again_and_again_comes_back,
+                a_stopped_process_delays_nobody_but_itself,
+            }
+            mod flow {
+                a_producer_waits_with_a_window_in_memory_and_nothing_else_does,
+                other_consumers_get_what_one_of_them_holds_up,
+                a_broadcast_that_was_given_up_leaves_the_rest_in_order,
+            }
+            mod strangers {
+                a_name_that_is_taken_here_or_elsewhere_is_free_after_a_kill,
+                a_process_that_nobody_spawned_is_told_so,
+                a_foreign_socket_as_standard_input_is_no_parent,
+                connecting_to_the_parent_twice_is_an_error,
+                a_handler_that_panics_costs_its_event_alone,
             }
         }
     };

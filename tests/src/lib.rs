@@ -1,7 +1,8 @@
 //! What lahja promises, as a suite of tests to run on any runtime.
 //!
 //! The author of an adapter implements [`Subject`] for it and writes one line in one file of
-//! tests, [`contract!`]. Each case of the suite becomes a `#[test]` of its own.
+//! tests, [`contract!`]. Each case of the suite becomes a `#[test]` of its own. What holds of that
+//! adapter alone can be tested in the same way, with [`own_cases!`].
 //!
 //! A *case* is an async function that is generic over its subject and is given a [`Stage`]: a bus,
 //! endpoints in memory, child processes, sockets. It runs in a process of its own, so it may count
@@ -48,7 +49,6 @@ pub mod puppet;
 pub mod reference;
 pub mod roles;
 pub mod scratch;
-pub mod setup;
 pub mod stage;
 pub mod transport;
 pub mod wire;

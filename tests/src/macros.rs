@@ -24,6 +24,34 @@ macro_rules! contract {
     };
 }
 
+/// Makes tests of cases of one's own, which run as those of the contract do.
+///
+/// It is for what holds of one adapter alone. As with [`contract!`](crate::contract), each use
+/// needs a module of its own; the cases are functions of the module around that one.
+///
+/// ```text
+/// lahja_contract::own_cases!(MyRuntime, { events_go_both_ways, an_end_is_seen });
+/// ```
+#[macro_export]
+macro_rules! own_cases {
+    ($subject:ty, { $($case:ident),+ $(,)? }) => {
+        $crate::contract_parts!($subject, $subject);
+
+        mod own {
+            $(
+                #[test]
+                fn $case() {
+                    $crate::run::<super::ContractSubject, super::ContractChildren, _>(
+                        module_path!(),
+                        stringify!($case),
+                        super::super::$case,
+                    );
+                }
+            )+
+        }
+    };
+}
+
 /// What all tests of one contract use.
 #[doc(hidden)]
 #[macro_export]

@@ -1,6 +1,7 @@
 //! Looking at processes: this one, its children, and others.
 
 use std::os::fd::OwnedFd;
+use std::process::{Child, ChildStdout, Command, ExitStatus};
 use std::{fs, thread};
 
 use futures_lite::future::yield_now;
@@ -55,6 +56,41 @@ impl Process {
             while poll(&mut fds, None) == Err(rustix::io::Errno::INTR) {}
         })
         .await;
+    }
+}
+
+/// A program that is no child on a bus. It is killed and waited for when this is dropped.
+#[derive(Debug)]
+pub struct Program(Child);
+
+impl Program {
+    /// Runs a program.
+    pub fn start(mut command: Command) -> Self {
+        Self(command.spawn().unwrap())
+    }
+
+    /// Takes its standard output, which has to be a pipe.
+    pub fn stdout(&mut self) -> ChildStdout {
+        self.0.stdout.take().unwrap()
+    }
+
+    /// Kills it with SIGKILL.
+    pub fn kill(&mut self) {
+        self.0.kill().unwrap();
+    }
+
+    /// Waits until it has ended, and returns its status.
+    pub async fn ended(&mut self) -> ExitStatus {
+        Process::open(self.0.id()).ended().await;
+        self.0.wait().unwrap()
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        // It may have ended.
+        _ = self.0.kill();
+        _ = self.0.wait();
     }
 }
 

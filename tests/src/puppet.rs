@@ -72,8 +72,8 @@ pub enum Order {
     ConnectAgain,
     /// Tries to join the bus in this directory by this name.
     Join(PathBuf, String),
-    /// Returns how many of its handlers have panicked.
-    Panics,
+    /// Returns how often its handlers have panicked, when that is so often or more.
+    Panics(u64),
     /// Ends with this code.
     Exit(i32),
 }
@@ -117,17 +117,6 @@ pub enum Report {
     Names(Vec<String>),
     /// A text.
     Text(String),
-}
-
-/// Makes a private bus, and the endpoint `parent` on it.
-///
-/// # Panics
-///
-/// Panics if that cannot be done.
-pub async fn start<P: Platform>(platform: &P) -> (EventBus<P>, Endpoint) {
-    let bus = EventBus::new_on(platform.clone()).unwrap();
-    let parent = bus.endpoint("parent").await.unwrap();
-    (bus, parent)
 }
 
 /// Has a puppet do something, once it is ready to.
@@ -310,7 +299,11 @@ impl<P: Platform> Puppet<P> {
                 let endpoint = bus.endpoint(name).await?;
                 self.joined.lock().await.push(endpoint);
             }
-            Order::Panics => return Ok(Report::Number(endpoint.stats().handler_panics)),
+            Order::Panics(count) => {
+                // A panic is counted a moment after it has cost its request.
+                until(|| endpoint.stats().handler_panics >= count).await;
+                return Ok(Report::Number(endpoint.stats().handler_panics));
+            }
             Order::Exit(code) => std::process::exit(code),
         }
         Ok(Report::Done)

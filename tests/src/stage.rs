@@ -11,6 +11,7 @@ use lahja_core::{
 };
 
 use crate::harness;
+use crate::process::Program;
 use crate::roles;
 use crate::subject::{Bus, Subject};
 
@@ -85,6 +86,12 @@ impl<S: Subject> Stage<S> {
     /// Starts a [puppet](crate::puppet) that is a member of a group.
     pub async fn puppet_in(&self, group: &str, name: &str) -> Child<S::Platform> {
         self.spawn(name, self.role(roles::PUPPET, &[])).group(group).await.unwrap()
+    }
+
+    /// Starts a [puppet](crate::puppet) that nobody spawned, on the bus in this directory.
+    pub fn member(&self, bus: &Path, name: &str) -> Program {
+        let bus = bus.to_str().expect("a bus is made at a path of ASCII");
+        Program::start(self.role(roles::MEMBER, &[bus, name]))
     }
 
     /// Returns a command that runs this program in one of the [roles].

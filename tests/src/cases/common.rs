@@ -2,9 +2,16 @@
 
 use std::time::Duration;
 
-use lahja_core::{Endpoint, Event, EventStream, Limits, Received, Scope};
+use futures_lite::future::zip;
+use lahja_core::{Endpoint, Event, EventBus, EventStream, Limits, Platform, Received, Scope};
 
-use crate::puppet::{Load, Number};
+use crate::process::children;
+use crate::puppet::{Load, Manner, Number, Order, Question, have_done, until_gone};
+use crate::stage::Stage;
+use crate::subject::Subject;
+
+/// How long a process or an endpoint may take to end when it is asked to.
+pub(super) const GRACE: Duration = Duration::from_secs(30);
 
 /// Makes a stream that every connected peer knows of.
 pub(super) async fn listen<E: Event>(endpoint: &Endpoint) -> EventStream<E> {
@@ -37,6 +44,36 @@ pub(super) async fn until_unsubscribed<E: Event>(endpoint: &Endpoint, scope: Sco
         }
         changed.await;
     }
+}
+
+/// Checks that an endpoint still serves another one on its bus.
+pub(super) async fn still_serves<P: Platform>(bus: &EventBus<P>, server: &Endpoint) {
+    // Not by a handler: that may hold the server for a moment longer than the case does.
+    let mut questions = server.stream::<Question>();
+    let client = bus.endpoint("good-client").await.unwrap();
+    let scope = Scope::Endpoint(server.name().as_str());
+    client.wait_until_subscribed::<Question>(scope).await;
+    let asking = async { client.request(Question(21)).to(server.name()).await };
+    let answering = async {
+        let question = questions.next().await.unwrap().unwrap();
+        let answer = server.broadcast(Number(2 * question.0));
+        answer.with(question.broadcast_config()).await.unwrap();
+    };
+    let (answer, ()) = zip(asking, answering).await;
+    assert_eq!(answer.unwrap(), Number(42));
+    client.close(GRACE).await;
+    until_gone(server, "good-client").await;
+}
+
+/// Checks that no child is left, and that one which is started now is served.
+pub(super) async fn still_spawns<S: Subject>(stage: &Stage<S>, parent: &Endpoint) {
+    assert_eq!(children(), [0_u32; 0]);
+    let child = stage.puppet("good-child").await;
+    have_done(parent, "good-child", Order::Answer(Manner::Doubling)).await;
+    let answer = parent.request(Question(21)).to("good-child").await.unwrap();
+    assert_eq!(answer, Number(42));
+    assert!(child.shutdown(GRACE).await.unwrap().success());
+    assert_eq!(children(), [0_u32; 0]);
 }
 
 /// Broadcasts the numbers below this one.

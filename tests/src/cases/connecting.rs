@@ -1,12 +1,10 @@
 //! Wiring by hand, and joining and leaving a bus.
 
-use std::io;
 use std::time::Duration;
 
 use futures_lite::future::zip;
 use lahja_core::{
-    ConnectError, Endpoint, JoinError, Limits, Scope, SocketError, UnixConnector, UnixListener,
-    memory_pair,
+    ConnectError, Endpoint, JoinError, Scope, SocketError, UnixConnector, UnixListener, memory_pair,
 };
 
 use super::common::{expect, listen};
@@ -70,37 +68,6 @@ pub async fn two_peers_of_one_name_are_one_too_many<S: Subject>(stage: Stage<S>)
     assert!(near.is_err() && far.is_err(), "{near:?}, {far:?}");
     assert_eq!(b.connections(), ["a"]);
     assert_eq!(twin.connections(), [""; 0]);
-}
-
-pub async fn whoever_connects_waits_for_the_other_to_listen<S: Subject>(stage: Stage<S>) {
-    let scratch = Scratch::new();
-    let path = scratch.join("socket");
-    let [a, b] = ["a", "b"].map(|name| stage.build(name, |builder| builder));
-    let connecting = b.connect(UnixConnector::on(stage.platform().clone(), &path));
-    let serving = async {
-        // The first attempt finds nobody.
-        futures_lite::future::yield_now().await;
-        a.serve(UnixListener::bind_on(stage.platform(), &path).unwrap())
-    };
-    let (connected, serving) = zip(connecting, serving).await;
-    assert_eq!(connected.unwrap(), "a");
-    a.wait_until_connected_to("b").await;
-    serving.stop().await;
-}
-
-pub async fn where_nobody_listens_connecting_fails_when_its_time_is_up<S: Subject>(
-    stage: Stage<S>,
-) {
-    let scratch = Scratch::new();
-    let mut limits = Limits::default();
-    limits.handshake_timeout = Duration::from_millis(50);
-    let a = stage.limited("a", &limits);
-    let connector = UnixConnector::on(stage.platform().clone(), scratch.join("nobody"));
-    match a.connect(connector).await {
-        Err(ConnectError::Io(error)) => assert_eq!(error.kind(), io::ErrorKind::NotFound),
-        Err(ConnectError::TimedOut) => {}
-        other => panic!("{other:?}"),
-    }
 }
 
 pub async fn a_server_that_stops_keeps_its_peers_and_frees_its_path<S: Subject>(stage: Stage<S>) {

@@ -1,20 +1,15 @@
 //! A process that stops reading: who waits for it, and who does not.
 
-use lahja_contract::puppet::{
-    Load, Manner, Number, Order, Question, Reach, Report, have_done, order, start,
-};
-use lahja_contract::{cases, child};
-use lahja_smol::{BroadcastError, Endpoint, Limits, Smol};
-use smol::future::poll_once;
+use futures_lite::future::{poll_once, zip};
+use lahja_core::{BroadcastError, Endpoint, Limits};
+
+use super::common::patient;
+use crate::puppet::{Load, Manner, Number, Order, Question, Reach, Report, have_done, order};
+use crate::stage::Stage;
+use crate::subject::Subject;
 
 /// The payload of a load, on top of its number.
 const SIZE: usize = 1_000;
-
-cases! {
-    a_producer_waits_with_a_window_in_memory_and_nothing_else_does,
-    other_consumers_get_what_one_of_them_holds_up,
-    a_broadcast_that_was_given_up_leaves_the_rest_in_order,
-}
 
 fn load(number: u64) -> Load {
     Load(number, "x".repeat(SIZE))
@@ -36,9 +31,11 @@ fn loads(count: u64) -> Report {
     Report::Numbers((0..count).map(|n| ("parent".into(), n)).collect())
 }
 
-async fn a_producer_waits_with_a_window_in_memory_and_nothing_else_does(smol: Smol) {
-    let (bus, parent) = start(&smol).await;
-    let _child = bus.spawn("c", child!("puppet")).await.unwrap();
+pub async fn a_producer_waits_with_a_window_in_memory_and_nothing_else_does<S: Subject>(
+    stage: Stage<S>,
+) {
+    let [parent] = stage.meet_limited(["parent"], &patient()).await;
+    let _child = stage.puppet("c").await;
     have_done(&parent, "c", Order::Neglect).await;
     have_done(&parent, "c", Order::Listen(None)).await;
     have_done(&parent, "c", Order::Answer(Manner::Doubling)).await;
@@ -63,15 +60,15 @@ async fn a_producer_waits_with_a_window_in_memory_and_nothing_else_does(smol: Sm
 
     // The one that waits goes on when the others are read, and nothing is lost.
     let reading = order(&parent, "c", Order::TakeLoads(taken as usize + 1));
-    let (sent, read) = smol::future::zip(waiting, reading).await;
+    let (sent, read) = zip(waiting, reading).await;
     sent.unwrap();
     assert_eq!(read, loads(taken + 1));
 }
 
-async fn other_consumers_get_what_one_of_them_holds_up(smol: Smol) {
-    let (bus, parent) = start(&smol).await;
-    let _b = bus.spawn("b", child!("puppet")).await.unwrap();
-    let _c = bus.spawn("c", child!("puppet")).await.unwrap();
+pub async fn other_consumers_get_what_one_of_them_holds_up<S: Subject>(stage: Stage<S>) {
+    let [parent] = stage.meet_limited(["parent"], &patient()).await;
+    let _b = stage.puppet("b").await;
+    let _c = stage.puppet("c").await;
     have_done(&parent, "b", Order::Neglect).await;
     let taken = fill(&parent);
     have_done(&parent, "c", Order::Neglect).await;
@@ -87,14 +84,14 @@ async fn other_consumers_get_what_one_of_them_holds_up(smol: Smol) {
     let passed = order(&parent, "b", Order::Take(1)).await;
     assert_eq!(passed, Report::Numbers(vec![("c".into(), 7)]));
     let reading = order(&parent, "b", Order::TakeLoads(taken as usize + 1));
-    let (sent, read) = smol::future::zip(waiting, reading).await;
+    let (sent, read) = zip(waiting, reading).await;
     sent.unwrap();
     assert_eq!(read, loads(taken + 1));
 }
 
-async fn a_broadcast_that_was_given_up_leaves_the_rest_in_order(smol: Smol) {
-    let (bus, parent) = start(&smol).await;
-    let _child = bus.spawn("c", child!("puppet")).await.unwrap();
+pub async fn a_broadcast_that_was_given_up_leaves_the_rest_in_order<S: Subject>(stage: Stage<S>) {
+    let [parent] = stage.meet_limited(["parent"], &patient()).await;
+    let _child = stage.puppet("c").await;
     have_done(&parent, "c", Order::Neglect).await;
     let taken = fill(&parent);
     for _ in 0..100 {
@@ -103,7 +100,7 @@ async fn a_broadcast_that_was_given_up_leaves_the_rest_in_order(smol: Smol) {
     }
     let waiting = parent.broadcast(load(taken));
     let reading = order(&parent, "c", Order::TakeLoads(taken as usize + 1));
-    let (sent, read) = smol::future::zip(async { waiting.await }, reading).await;
+    let (sent, read) = zip(async { waiting.await }, reading).await;
     sent.unwrap();
     assert_eq!(read, loads(taken + 1));
 }

@@ -1,50 +1,25 @@
 //! What the others see when a process dies, and what is left of it.
 
-use std::path::{Path, PathBuf};
+use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
 use std::process::Stdio;
-use std::sync::Mutex;
-use std::sync::mpsc;
-use std::time::Duration;
 
-use lahja_contract::process::{Process, until};
-use lahja_contract::puppet::{
-    Manner, Number, Order, Question, Reach, Report, have_done, order, start, until_gone,
-};
-use lahja_contract::scratch::entries;
-use lahja_contract::wire::{self, RawPeer, kind};
-use lahja_contract::{cases, child};
-use lahja_smol::{Event, EventBus, RequestError, Scope, Smol};
-use smol::future::poll_once;
-use smol::io::{AsyncBufReadExt, BufReader};
+use futures_lite::future::poll_once;
+use lahja_core::{EventBus, RequestError, Scope};
+use rustix::process::Signal;
 
-cases! {
-    a_killed_process_is_seen_by_all_others,
-    requests_in_flight_fail_when_their_answerer_is_killed,
-    what_a_process_sent_before_it_was_killed_arrives_before_its_end_is_seen,
-    what_a_peer_sent_arrives_though_it_left_something_unread,
-    the_children_of_a_killed_process_end_and_its_bus_is_removed,
-    a_bus_is_removed_with_the_last_process_on_it,
-    a_process_that_is_killed_again_and_again_comes_back,
-    a_stopped_process_delays_nobody_but_itself,
-}
+use crate::process::{Process, Program, blocking};
+use crate::puppet::{Manner, Number, Order, Question, Reach, Report, have_done, order, until_gone};
+use crate::roles::{PARENT, PUPPET, told};
+use crate::scratch::entries;
+use crate::stage::Stage;
+use crate::subject::Subject;
 
-cases! {
-    on [many_threads = lahja_contract::setup::Setup::Global(4)] {
-        an_endpoint_is_connected_though_the_end_of_its_former_life_is_seen_late,
-    }
-}
-
-/// Starts a puppet that nobody spawned, which ends with the test at the latest.
-fn member(dir: &Path, name: &str) -> smol::process::Child {
-    let mut command = child!("member", dir, name);
-    command.kill_on_drop(true).spawn().unwrap()
-}
-
-async fn a_killed_process_is_seen_by_all_others(smol: Smol) {
-    let (bus, parent) = start(&smol).await;
-    let mut b = bus.spawn("b", child!("puppet")).await.unwrap();
-    let _c = bus.spawn("c", child!("puppet")).await.unwrap();
-    let mut member = member(bus.path(), "m");
+pub async fn a_killed_process_is_seen_by_all_others<S: Subject>(stage: Stage<S>) {
+    let parent = stage.endpoint("parent").await;
+    let mut b = stage.puppet("b").await;
+    let _c = stage.puppet("c").await;
+    let mut member = stage.member(stage.bus().path(), "m");
     parent.wait_until_connected_to("m").await;
     have_done(&parent, "c", Order::Listen(None)).await;
     for (name, others) in [("b", ["c", "m"]), ("c", ["b", "m"]), ("m", ["b", "c"])] {
@@ -61,20 +36,20 @@ async fn a_killed_process_is_seen_by_all_others(smol: Smol) {
     until_gone(&parent, "b").await;
     let seen = order(&parent, "c", Order::TakeUntilGone("b".into())).await;
     assert_eq!(seen, Report::Numbers(vec![]));
-    member.kill().unwrap();
+    member.kill();
     until_gone(&parent, "m").await;
     let seen = order(&parent, "c", Order::TakeUntilGone("m".into())).await;
     assert_eq!(seen, Report::Numbers(vec![]));
     assert_eq!(parent.connections(), ["c"]);
     // Their connections end a moment before they have left the bus.
     b.status().await.unwrap();
-    member.status().await.unwrap();
+    member.ended().await;
 }
 
-async fn requests_in_flight_fail_when_their_answerer_is_killed(smol: Smol) {
-    let (bus, parent) = start(&smol).await;
-    let mut b = bus.spawn("b", child!("puppet")).await.unwrap();
-    let _c = bus.spawn("c", child!("puppet")).await.unwrap();
+pub async fn requests_in_flight_fail_when_their_answerer_is_killed<S: Subject>(stage: Stage<S>) {
+    let parent = stage.endpoint("parent").await;
+    let mut b = stage.puppet("b").await;
+    let _c = stage.puppet("c").await;
     for child in ["b", "c"] {
         have_done(&parent, child, Order::Answer(Manner::Silent)).await;
     }
@@ -107,13 +82,15 @@ async fn requests_in_flight_fail_when_their_answerer_is_killed(smol: Smol) {
     assert!(matches!(ask(3, "b").await, Err(RequestError::NoSubscribers(Question(3)))));
 }
 
-async fn what_a_process_sent_before_it_was_killed_arrives_before_its_end_is_seen(smol: Smol) {
+pub async fn what_a_process_sent_before_it_was_killed_arrives_before_its_end_is_seen<S: Subject>(
+    stage: Stage<S>,
+) {
     const COUNT: u64 = 10_000;
-    let (bus, parent) = start(&smol).await;
-    let _c = bus.spawn("c", child!("puppet")).await.unwrap();
+    let parent = stage.endpoint("parent").await;
+    let _c = stage.puppet("c").await;
     have_done(&parent, "c", Order::Listen(None)).await;
     let mut numbers = parent.stream::<Number>();
-    let mut b = bus.spawn("b", child!("puppet")).await.unwrap();
+    let mut b = stage.puppet("b").await;
     // This one has certainly left when it is reported as done.
     have_done(&parent, "b", Order::Broadcast(COUNT, Reach::All)).await;
     let dying = parent.request(Order::BroadcastAndDie(COUNT)).to("b");
@@ -142,72 +119,45 @@ async fn what_a_process_sent_before_it_was_killed_arrives_before_its_end_is_seen
     b.status().await.unwrap();
 }
 
-async fn what_a_peer_sent_arrives_though_it_left_something_unread(smol: Smol) {
-    const COUNT: u64 = 5_000;
-    let (bus, parent) = start(&smol).await;
-    let mut numbers = parent.stream::<Number>();
-    let path = bus.path().join("parent.ipc");
-    for is_unread in [true, false] {
-        let mut peer = RawPeer::introduce(&smol, &path, "handmade").await;
-        peer.say(&wire::announce(1, 0, Question::NAME)).await;
-        let announced = peer.hear(kind::ANNOUNCE).await.unwrap();
-        let (_epoch, rest) = wire::split_varint(&announced[1..]);
-        let (number, _) = wire::split_varint(rest);
-        peer.hear(kind::ACKNOWLEDGE).await.unwrap();
-        let mut request = parent.request(Question(1)).without_timeout().into_future();
-        if is_unread {
-            assert!(poll_once(&mut request).await.is_none());
-        }
-        let mut events = Vec::new();
-        for n in 0..COUNT {
-            let payload = wire::varint(n);
-            events.extend(wire::frame(&wire::event(number, &payload)));
-        }
-        peer.send(&events).await;
-        drop(peer);
-        until_gone(&parent, "handmade").await;
-        for n in 0..COUNT {
-            let event = poll_once(numbers.next()).await.expect("it has arrived");
-            assert_eq!(event.unwrap().unwrap().0, n);
-        }
-        if is_unread {
-            let error = request.await.unwrap_err();
-            assert!(matches!(error, RequestError::PeerGone { .. }), "{error:?}");
-        }
-    }
-}
-
-async fn the_children_of_a_killed_process_end_and_its_bus_is_removed(smol: Smol) {
-    let mut command = child!("parent", "5");
-    let mut middle = command.stdout(Stdio::piped()).spawn().unwrap();
-    let mut lines = BufReader::new(middle.stdout.take().unwrap());
-    let mut line = async || {
-        let mut line = String::new();
-        lines.read_line(&mut line).await.unwrap();
-        line.trim_end().to_owned()
+pub async fn the_children_of_a_killed_process_end_and_its_bus_is_removed<S: Subject>(
+    stage: Stage<S>,
+) {
+    let mut command = stage.role(PARENT, &["5"]);
+    command.stdout(Stdio::piped());
+    let mut middle = Program::start(command);
+    let mut output = BufReader::new(middle.stdout());
+    let (_output, lines) = blocking(move || {
+        let lines = output.by_ref().lines().flat_map(|line| told(&line.unwrap()));
+        let lines: Vec<_> = lines.take(2).collect();
+        (output, lines)
+    })
+    .await;
+    let [path, ids] = &lines[..] else {
+        panic!("{lines:?}");
     };
-    let path = PathBuf::from(line().await);
-    let ids = line().await;
+    let path = Path::new(path);
     let orphans: Vec<_> = ids.split(' ').map(|id| Process::open(id.parse().unwrap())).collect();
     assert_eq!(orphans.len(), 5);
     assert!(path.exists());
-    middle.kill().unwrap();
+    middle.kill();
     for orphan in orphans {
         orphan.ended().await;
     }
-    middle.status().await.unwrap();
+    middle.ended().await;
     // The dying parent may have had its place on the bus for longer than its children: what is
     // left then goes when the next bus is made.
-    let next = EventBus::new_on(smol).unwrap();
+    let next = EventBus::new_on(stage.platform().clone()).unwrap();
     assert!(!path.exists());
     drop(next);
 }
 
-async fn a_bus_is_removed_with_the_last_process_on_it(smol: Smol) {
-    let (bus, parent) = start(&smol).await;
+pub async fn a_bus_is_removed_with_the_last_process_on_it<S: Subject>(stage: Stage<S>) {
+    let bus = EventBus::new_on(stage.platform().clone()).unwrap();
+    let parent = bus.endpoint("parent").await.unwrap();
     let path = bus.path().to_owned();
-    let mut member = member(&path, "m");
-    let mut killed = bus.spawn("k", child!("puppet")).await.unwrap();
+    let mut member = stage.member(&path, "m");
+    let puppet = stage.command(stage.role(PUPPET, &[]));
+    let mut killed = bus.spawn("k", puppet).await.unwrap();
     parent.wait_until_connected_to("m").await;
     assert_eq!(
         entries(&path),
@@ -230,7 +180,7 @@ async fn a_bus_is_removed_with_the_last_process_on_it(smol: Smol) {
     let leaving = parent.request(Order::Exit(0)).to("m").without_timeout();
     let left = leaving.await;
     assert!(matches!(left, Err(RequestError::PeerGone { .. })), "{left:?}");
-    member.status().await.unwrap();
+    member.ended().await;
     // Nobody has cleaned up after these two yet, and nobody has to.
     drop(parent);
     assert!(path.exists());
@@ -238,11 +188,11 @@ async fn a_bus_is_removed_with_the_last_process_on_it(smol: Smol) {
     assert!(!path.exists());
 }
 
-async fn a_process_that_is_killed_again_and_again_comes_back(smol: Smol) {
-    let (bus, parent) = start(&smol).await;
-    let _b = bus.spawn("b", child!("puppet")).await.unwrap();
+pub async fn a_process_that_is_killed_again_and_again_comes_back<S: Subject>(stage: Stage<S>) {
+    let parent = stage.endpoint("parent").await;
+    let _b = stage.puppet("b").await;
     for round in 0..10 {
-        let mut child = bus.spawn("c", child!("puppet")).await.unwrap();
+        let mut child = stage.puppet("c").await;
         have_done(&parent, "c", Order::Answer(Manner::Doubling)).await;
         let answer = order(&parent, "b", Order::Ask(round, "c".into())).await;
         assert_eq!(answer, Report::Number(2 * round));
@@ -256,47 +206,22 @@ async fn a_process_that_is_killed_again_and_again_comes_back(smol: Smol) {
     }
 }
 
-async fn a_stopped_process_delays_nobody_but_itself(smol: Smol) {
-    let (bus, parent) = start(&smol).await;
-    let b = bus.spawn("b", child!("puppet")).await.unwrap();
-    let _c = bus.spawn("c", child!("puppet")).await.unwrap();
+pub async fn a_stopped_process_delays_nobody_but_itself<S: Subject>(stage: Stage<S>) {
+    let parent = stage.endpoint("parent").await;
+    let b = stage.puppet("b").await;
+    let _c = stage.puppet("c").await;
     for child in ["b", "c"] {
         have_done(&parent, child, Order::Listen(None)).await;
     }
     let process = Process::open(b.id());
-    process.signal(rustix::process::Signal::STOP);
+    process.signal(Signal::STOP);
     for number in 0..1_000 {
         parent.broadcast(Number(number)).await.unwrap();
         let taken = order(&parent, "c", Order::Take(1)).await;
         assert_eq!(taken, Report::Numbers(vec![("parent".into(), number)]));
     }
-    process.signal(rustix::process::Signal::CONT);
+    process.signal(Signal::CONT);
     let taken = order(&parent, "b", Order::Take(1_000)).await;
     let expected = (0..1_000).map(|number| ("parent".into(), number));
     assert_eq!(taken, Report::Numbers(expected.collect()));
-}
-
-async fn an_endpoint_is_connected_though_the_end_of_its_former_life_is_seen_late(smol: Smol) {
-    let (bus, parent) = start(&smol).await;
-    let (arrived, arrival) = smol::channel::bounded(1);
-    let (release, released) = mpsc::channel::<()>();
-    let released = Mutex::new(released);
-    // The filter is called where the parent reads from the connection.
-    let slow = parent.subscription::<Number>().filter(move |_| {
-        arrived.send_blocking(()).unwrap();
-        released.lock().unwrap().recv().is_ok()
-    });
-    let _slow = slow.stream();
-    let first = bus.endpoint("m").await.unwrap();
-    first.wait_until_connected_to("parent").await;
-    first.broadcast(Number(1)).await.unwrap();
-    arrival.recv().await.unwrap();
-    drop(first);
-    let second = bus.endpoint("m").await.unwrap();
-    // The parent has not seen the end of the first one, so this one may not be let in.
-    release.send(()).unwrap();
-    second.wait_until_connected_to("parent").await;
-    until(|| parent.connections() == ["m"]).await;
-    assert_eq!(second.connections(), ["parent"]);
-    second.close(Duration::from_secs(10)).await;
 }

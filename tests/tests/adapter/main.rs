@@ -1,0 +1,6 @@
+//! What holds of the adapter for smol alone.
+
+mod pipes;
+#[path = "../contract/subjects.rs"]
+mod subjects;
+mod threads;
