@@ -53,6 +53,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> RawPeer<T> {
     /// Sends bytes.
     pub async fn send(&mut self, bytes: &[u8]) {
         self.0.write_all(bytes).await.unwrap();
+        self.0.flush().await.unwrap();
     }
 
     /// Waits for a frame of a certain kind and returns its content; `None` at the end.
