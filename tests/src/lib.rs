@@ -57,3 +57,8 @@ pub mod wire;
 pub use harness::{child, run};
 pub use stage::Stage;
 pub use subject::{Bus, Subject};
+
+/// Compiles and runs what README.md shows.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
