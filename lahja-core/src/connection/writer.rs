@@ -52,6 +52,8 @@ pub(super) struct Outbound {
     blocked: bool,
     last_direct: Option<Instant>,
     written: u64,
+    // Whether a write is under way, of which `written` does not know yet.
+    is_writing: bool,
     failed: bool,
     // Events and responses that were queued and went nowhere.
     lost: u64,
@@ -78,6 +80,7 @@ impl Outbound {
             blocked: false,
             last_direct: None,
             written: 0,
+            is_writing: false,
             failed: false,
             lost: 0,
             undelivered: None,
@@ -173,13 +176,13 @@ impl Connection {
         lock(&self.outbound).undelivered
     }
 
-    /// Returns how many bytes the transport has taken.
+    /// Returns how many bytes the transport has taken, or may have by now.
     pub(super) fn written(&self) -> u64 {
         let mut outbound = lock(&self.outbound);
-        match outbound.writer {
-            Some(_) => outbound.written,
-            // Somebody writes just now: what was handed to the transport may have left.
-            None => outbound.session.queued() - outbound.session.out().len() as u64,
+        match outbound.is_writing {
+            false => outbound.written,
+            // What was handed to the transport may have left.
+            true => outbound.session.queued() - outbound.session.out().len() as u64,
         }
     }
 
@@ -243,6 +246,7 @@ impl Connection {
     /// Writes once without waiting. What the transport does not take is left to the writer loop.
     fn write_now(&self, mut outbound: MutexGuard<'_, Outbound>, mut writer: Writer) {
         let loaded = outbound.load(&mut writer);
+        outbound.is_writing = true;
         drop(outbound);
         let mut context = Context::from_waker(Waker::noop());
         let (written, result) = write(&mut writer, &mut context);
@@ -250,6 +254,7 @@ impl Connection {
         let mut outbound = lock(&self.outbound);
         outbound.last_direct = Some(now);
         outbound.written += written;
+        outbound.is_writing = false;
         if let Some(undelivered) = &mut outbound.undelivered {
             // The writer loop has ended in the meantime.
             *undelivered += count_users(&writer.frames);
@@ -316,6 +321,7 @@ impl Connection {
             }
             outbound.blocked = false;
             outbound.waker = Some(context.waker().clone());
+            outbound.is_writing = true;
             drop(outbound);
             if was_backlogged {
                 self.progress.notify(usize::MAX);
@@ -323,6 +329,7 @@ impl Connection {
             let (written, result) = write(writer, context);
             let mut outbound = lock(&self.outbound);
             outbound.written += written;
+            outbound.is_writing = false;
             match result {
                 Poll::Ready(Ok(())) => {}
                 Poll::Ready(Err(_)) => {

@@ -2,6 +2,7 @@
 
 mod common;
 mod credit;
+mod handmade;
 mod in_memory;
 mod simulated;
 mod testing;
