@@ -2,6 +2,7 @@
 //! as many bytes as the test lets it.
 
 mod hello;
+mod loss;
 mod requests;
 mod wire;
 
