@@ -55,7 +55,7 @@ pub(super) struct Outbound {
     // Whether a write is under way, of which `written` does not know yet.
     is_writing: bool,
     failed: bool,
-    // Events and responses that were queued and went nowhere.
+    // Events and responses that went nowhere since the transport failed.
     lost: u64,
     // What the writer loop left unsent when it ended.
     undelivered: Option<u64>,
@@ -170,10 +170,10 @@ impl Connection {
         (push, self.flush(outbound))
     }
 
-    /// Tells how many events and responses were queued and not taken by the transport, once the
-    /// writer loop has ended.
+    /// Tells how many events and responses went nowhere, once the writer loop has ended.
     pub(crate) fn undelivered(&self) -> Option<u64> {
-        lock(&self.outbound).undelivered
+        let outbound = lock(&self.outbound);
+        outbound.undelivered.map(|unsent| unsent + outbound.lost)
     }
 
     /// Returns how many bytes the transport has taken, or may have by now.
@@ -350,7 +350,7 @@ impl Connection {
         let unsent = |writer: &Writer| count_users(&writer.frames);
         let in_writer = held.or(idle.as_ref()).map_or(0, unsent);
         let queued = count_users(outbound.session.out());
-        outbound.undelivered = Some(in_writer + queued + outbound.lost);
+        outbound.undelivered = Some(in_writer + queued);
         outbound.failed = true;
         drop(outbound);
         self.progress.notify(usize::MAX);
