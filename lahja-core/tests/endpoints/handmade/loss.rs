@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use futures_lite::future::yield_now;
+use futures_lite::future::{poll_once, yield_now};
 use lahja_core::{Lagged, Overflow, Received};
 
 use super::{Number, Peer, settle, wire};
-use crate::common::{build, run};
+use crate::common::{TestRuntime, build, run};
 
 #[test]
 fn a_loss_has_its_place_among_the_events_of_one_chunk() {
@@ -25,40 +25,43 @@ fn a_loss_has_its_place_among_the_events_of_one_chunk() {
     });
 }
 
+/// What a peer says, and what a stream yields: an event, or how many were lost.
+type Item = Result<u64, Lagged>;
+
+/// Lets a peer say all of this in one chunk. Returns what a stream of one place yields.
+async fn listen(runtime: &TestRuntime, overflow: Overflow, items: &[Item]) -> Vec<Item> {
+    let a = build(runtime, "a", |a| a);
+    let mut stream = a.subscription::<Number>().capacity(1).overflow(overflow).stream();
+    let mut peer = Peer::join(&a, "x", &[]).await;
+    let topic = peer.number_of::<Number>().await;
+    let say = |item: &Item| match *item {
+        Ok(number) => wire::event(topic, &wire::varint(number)),
+        Err(Lagged(count)) => wire::lagged(topic, count),
+    };
+    let frames: Vec<_> = items.iter().map(say).collect();
+    let frames: Vec<_> = frames.iter().map(|frame| &frame[..]).collect();
+    peer.say_all(&frames);
+    settle().await;
+    let mut seen = Vec::new();
+    while let Some(item) = poll_once(stream.next()).await {
+        seen.push(item.unwrap().map(|number| number.0));
+    }
+    assert!(a.is_connected_to("x"));
+    seen
+}
+
 #[test]
 fn losses_of_more_than_can_be_counted_stay_at_the_most_that_can() {
-    const MOST: u64 = u64::MAX;
+    const MOST: Item = Err(Lagged(u64::MAX));
+    const ONE: Item = Err(Lagged(1));
     run(|runtime| async move {
-        let a = build(&runtime, "a", |a| a);
-        for overflow in
-            [Overflow::Wait, Overflow::DropOldest, Overflow::DropNewest, Overflow::Latest]
-        {
-            let config = a.subscription::<Number>().capacity(1).overflow(overflow);
-            let mut stream = config.stream();
-            let mut peer = Peer::join(&a, "x", &[]).await;
-            let topic = peer.number_of::<Number>().await;
-            let event = |number| wire::event(topic, &wire::varint(number));
-            let most = wire::lagged(topic, MOST);
-            peer.say_all(&[&most, &most, &event(1), &most, &event(2), &wire::lagged(topic, 1)]);
-            settle().await;
-            let mut seen = Vec::new();
-            while let Some(item) = futures_lite::future::poll_once(stream.next()).await {
-                seen.push(item.unwrap().map(|number| number.0));
-            }
-            let lost = || Err(Lagged(MOST));
-            let expected = match overflow {
-                Overflow::Wait => vec![lost(), Ok(1), lost(), Ok(2), Err(Lagged(1))],
-                // What was lost around the first event is one loss now that it is lost, too.
-                Overflow::DropOldest | Overflow::Latest => {
-                    vec![lost(), Ok(2), Err(Lagged(1))]
-                }
-                _ => vec![lost(), Ok(1), lost()],
-            };
-            assert_eq!(seen, expected, "{overflow:?}");
-            peer.hang_up();
-            while a.is_connected_to("x") {
-                yield_now().await;
-            }
+        let say = [MOST, MOST, Ok(1), MOST, Ok(2), ONE];
+        assert_eq!(listen(&runtime, Overflow::Wait, &say).await, [MOST, Ok(1), MOST, Ok(2), ONE]);
+        assert_eq!(listen(&runtime, Overflow::DropNewest, &say).await, [MOST, Ok(1), MOST]);
+        for overflow in [Overflow::DropOldest, Overflow::Latest] {
+            // With the first event, the losses before and after it become one.
+            assert_eq!(listen(&runtime, overflow, &say).await, [MOST, Ok(2), ONE]);
+            assert_eq!(listen(&runtime, overflow, &[MOST, Ok(1), Ok(2)]).await, [MOST, Ok(2)]);
         }
     });
 }
