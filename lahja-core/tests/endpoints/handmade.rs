@@ -4,6 +4,7 @@
 mod closing;
 mod hello;
 mod loss;
+mod order;
 mod requests;
 mod wire;
 
