@@ -6,6 +6,7 @@ mod hello;
 mod loss;
 mod order;
 mod requests;
+mod room;
 mod wire;
 
 use std::collections::VecDeque;
