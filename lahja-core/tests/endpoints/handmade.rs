@@ -5,6 +5,7 @@ mod closing;
 mod hello;
 mod loss;
 mod order;
+mod polling;
 mod requests;
 mod room;
 mod wire;
