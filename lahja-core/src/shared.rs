@@ -66,7 +66,9 @@ impl Counters {
     }
 
     pub(crate) fn count_lost(&self, lagged: Lagged) {
-        self.lost_events.fetch_add(lagged.0, Ordering::Relaxed);
+        // A peer may tell of more than can be counted.
+        let add = |lost: u64| Some(lost.saturating_add(lagged.0));
+        let _ = self.lost_events.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add);
     }
 
     pub(crate) fn count_panic(&self) {

@@ -52,8 +52,10 @@ pub(super) struct Outbound {
     blocked: bool,
     last_direct: Option<Instant>,
     written: u64,
+    // Whether a write is under way, of which `written` does not know yet.
+    is_writing: bool,
     failed: bool,
-    // Events and responses that were queued and went nowhere.
+    // Events and responses that went nowhere since the transport failed.
     lost: u64,
     // What the writer loop left unsent when it ended.
     undelivered: Option<u64>,
@@ -78,6 +80,7 @@ impl Outbound {
             blocked: false,
             last_direct: None,
             written: 0,
+            is_writing: false,
             failed: false,
             lost: 0,
             undelivered: None,
@@ -167,19 +170,19 @@ impl Connection {
         (push, self.flush(outbound))
     }
 
-    /// Tells how many events and responses were queued and not taken by the transport, once the
-    /// writer loop has ended.
+    /// Tells how many events and responses went nowhere, once the writer loop has ended.
     pub(crate) fn undelivered(&self) -> Option<u64> {
-        lock(&self.outbound).undelivered
+        let outbound = lock(&self.outbound);
+        outbound.undelivered.map(|unsent| unsent + outbound.lost)
     }
 
-    /// Returns how many bytes the transport has taken.
+    /// Returns how many bytes the transport has taken, or may have by now.
     pub(super) fn written(&self) -> u64 {
         let mut outbound = lock(&self.outbound);
-        match outbound.writer {
-            Some(_) => outbound.written,
-            // Somebody writes just now: what was handed to the transport may have left.
-            None => outbound.session.queued() - outbound.session.out().len() as u64,
+        match outbound.is_writing {
+            false => outbound.written,
+            // What was handed to the transport may have left.
+            true => outbound.session.queued() - outbound.session.out().len() as u64,
         }
     }
 
@@ -243,6 +246,7 @@ impl Connection {
     /// Writes once without waiting. What the transport does not take is left to the writer loop.
     fn write_now(&self, mut outbound: MutexGuard<'_, Outbound>, mut writer: Writer) {
         let loaded = outbound.load(&mut writer);
+        outbound.is_writing = true;
         drop(outbound);
         let mut context = Context::from_waker(Waker::noop());
         let (written, result) = write(&mut writer, &mut context);
@@ -250,6 +254,7 @@ impl Connection {
         let mut outbound = lock(&self.outbound);
         outbound.last_direct = Some(now);
         outbound.written += written;
+        outbound.is_writing = false;
         if let Some(undelivered) = &mut outbound.undelivered {
             // The writer loop has ended in the meantime.
             *undelivered += count_users(&writer.frames);
@@ -316,6 +321,7 @@ impl Connection {
             }
             outbound.blocked = false;
             outbound.waker = Some(context.waker().clone());
+            outbound.is_writing = true;
             drop(outbound);
             if was_backlogged {
                 self.progress.notify(usize::MAX);
@@ -323,6 +329,7 @@ impl Connection {
             let (written, result) = write(writer, context);
             let mut outbound = lock(&self.outbound);
             outbound.written += written;
+            outbound.is_writing = false;
             match result {
                 Poll::Ready(Ok(())) => {}
                 Poll::Ready(Err(_)) => {
@@ -343,7 +350,7 @@ impl Connection {
         let unsent = |writer: &Writer| count_users(&writer.frames);
         let in_writer = held.or(idle.as_ref()).map_or(0, unsent);
         let queued = count_users(outbound.session.out());
-        outbound.undelivered = Some(in_writer + queued + outbound.lost);
+        outbound.undelivered = Some(in_writer + queued);
         outbound.failed = true;
         drop(outbound);
         self.progress.notify(usize::MAX);

@@ -2,7 +2,9 @@
 
 mod common;
 mod credit;
+mod handmade;
 mod in_memory;
+mod requests;
 mod simulated;
 mod testing;
 mod waiting;

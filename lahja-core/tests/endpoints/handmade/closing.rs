@@ -1,0 +1,123 @@
+//! What closing says was not delivered.
+
+use std::time::Duration;
+
+use lahja_core::{Endpoint, Event};
+
+use super::{Number, Peer, Question, Text, settle, wire};
+use crate::common::{TestRuntime, build, run};
+
+const NUMBERS: &[(&str, u32)] = &[(Number::NAME, 1 << 20)];
+
+/// The bytes that a small number takes on the wire, its prefix included.
+const NUMBER_LEN: usize = 8;
+
+/// Creates an endpoint and a peer that takes nothing for now.
+async fn held_up(runtime: &TestRuntime) -> (Endpoint, Peer) {
+    let a = build(runtime, "a", |a| a);
+    let peer = Peer::join(&a, "x", NUMBERS).await;
+    settle().await;
+    peer.take(0);
+    (a, peer)
+}
+
+async fn broadcast_all(endpoint: &Endpoint, numbers: std::ops::Range<u64>) {
+    for number in numbers {
+        endpoint.broadcast(Number(number)).await.unwrap();
+    }
+}
+
+#[test]
+fn an_event_that_was_not_written_to_its_last_byte_is_undelivered() {
+    run(|runtime| async move {
+        for taken in 0..=10 * NUMBER_LEN {
+            let (a, peer) = held_up(&runtime).await;
+            broadcast_all(&a, 0..5).await;
+            // What comes now finds the writer busy.
+            settle().await;
+            broadcast_all(&a, 5..10).await;
+            peer.take(taken);
+            settle().await;
+            let undelivered = a.close(Duration::ZERO).await.undelivered;
+            assert_eq!(undelivered, 10 - (taken / NUMBER_LEN) as u64, "{taken} bytes were taken");
+        }
+    });
+}
+
+#[test]
+fn responses_count_as_undelivered_and_what_users_know_nothing_of_does_not() {
+    run(|runtime| async move {
+        let (a, mut peer) = held_up(&runtime).await;
+        peer.take(usize::MAX);
+        let _answering =
+            a.answer(|question: lahja_core::Received<Question>| Text(question.0.to_string()));
+        let topic = peer.number_of::<Question>().await;
+        settle().await;
+        peer.take(0);
+        let stream = a.stream::<Text>();
+        assert_eq!(a.close(Duration::ZERO).await.undelivered, 0, "an announcement and a goodbye");
+        drop(stream);
+
+        let (a, mut peer) = held_up(&runtime).await;
+        peer.take(usize::MAX);
+        let answering =
+            a.answer(|question: lahja_core::Received<Question>| Text(question.0.to_string()));
+        assert_eq!(peer.number_of::<Question>().await, topic);
+        settle().await;
+        peer.take(0);
+        peer.say_all(&[&wire::request(topic, 1, &[7]), &wire::request(topic, 2, &[8])]);
+        settle().await;
+        drop(answering);
+        assert_eq!(a.close(Duration::ZERO).await.undelivered, 2, "two responses");
+    });
+}
+
+#[test]
+fn what_is_accepted_after_the_transport_has_failed_is_undelivered_too() {
+    run(|runtime| async move {
+        let (a, peer) = held_up(&runtime).await;
+        broadcast_all(&a, 0..3).await;
+        peer.take(NUMBER_LEN);
+        settle().await;
+        peer.fail_writes();
+        settle().await;
+        // The connection is still there, to read what the peer said before it went.
+        assert!(a.is_connected_to("x"));
+        broadcast_all(&a, 3..5).await;
+        assert_eq!(a.close(Duration::ZERO).await.undelivered, 4);
+    });
+}
+
+#[test]
+fn a_caller_whose_write_fails_leaves_its_event_undelivered() {
+    run(|runtime| async move {
+        let (a, peer) = held_up(&runtime).await;
+        peer.fail_writes();
+        broadcast_all(&a, 0..1).await;
+        // Before the writer loop has learnt of it, and after.
+        broadcast_all(&a, 1..3).await;
+        settle().await;
+        broadcast_all(&a, 3..4).await;
+        assert_eq!(a.close(Duration::ZERO).await.undelivered, 4);
+    });
+}
+
+#[test]
+fn a_goodbye_comes_behind_everything_and_then_nothing_is_undelivered() {
+    run(|runtime| async move {
+        let (a, mut peer) = held_up(&runtime).await;
+        broadcast_all(&a, 0..10).await;
+        peer.take(usize::MAX);
+        let listening = async {
+            for number in 0..10 {
+                assert_eq!(peer.hear(wire::kind::EVENT).await, wire::event(0, &[number]));
+            }
+            assert_eq!(peer.next().await, Some(vec![wire::kind::GOODBYE]));
+            assert_eq!(peer.next().await, None);
+            peer.hang_up();
+        };
+        let closing = a.close(Duration::from_secs(30));
+        let (report, ()) = futures_lite::future::zip(closing, listening).await;
+        assert_eq!(report.undelivered, 0);
+    });
+}

@@ -1,0 +1,196 @@
+//! How requests end when a peer goes in the middle of one, or answers badly.
+
+use std::pin::pin;
+
+use futures_lite::future::poll_once;
+use lahja_core::{Event, RequestError};
+
+use super::{Number, Peer, Question, Text, settle, wire};
+use crate::common::{TestRuntime, build, run};
+
+const QUESTIONS: &[(&str, u32)] = &[(Question::NAME, 1 << 20)];
+
+/// Sends a request to a peer that takes so many bytes of it and goes. Returns how the request
+/// ends.
+async fn ask_in_vain(runtime: &TestRuntime, taken: usize, settles: bool) -> RequestError<Question> {
+    let a = build(runtime, "a", |a| a);
+    let peer = Peer::join(&a, "x", QUESTIONS).await;
+    settle().await;
+    peer.take(0);
+    let mut request = a.request(Question(1)).without_timeout().into_future();
+    assert!(poll_once(&mut request).await.is_none());
+    peer.take(taken);
+    if settles {
+        settle().await;
+    }
+    peer.hang_up();
+    request.await.unwrap_err()
+}
+
+#[test]
+fn a_request_was_sent_if_its_last_byte_was_written_when_its_peer_goes() {
+    run(|runtime| async move {
+        let a = build(&runtime, "a", |a| a);
+        let mut peer = Peer::join(&a, "x", QUESTIONS).await;
+        let mut request = a.request(Question(1)).without_timeout().into_future();
+        assert!(poll_once(&mut request).await.is_none());
+        let len = wire::frame(&peer.hear(wire::kind::EVENT).await).len();
+        for taken in 0..=len {
+            let error = ask_in_vain(&runtime, taken, true).await;
+            let RequestError::PeerGone { peer, sent } = &error else {
+                panic!("{error}");
+            };
+            assert_eq!(*peer, "x");
+            assert_eq!(*sent, taken == len, "{taken} of {len} bytes");
+        }
+        // The writer has not run since, so nothing has left.
+        let error = ask_in_vain(&runtime, 0, false).await;
+        assert!(matches!(error, RequestError::PeerGone { sent: false, .. }), "{error:?}");
+    });
+}
+
+#[test]
+fn a_request_is_written_whole_by_a_caller_who_finds_the_transport_free() {
+    run(|runtime| async move {
+        let a = build(&runtime, "a", |a| a);
+        let peer = Peer::join(&a, "x", QUESTIONS).await;
+        settle().await;
+        let mut request = a.request(Question(1)).without_timeout().into_future();
+        assert!(poll_once(&mut request).await.is_none());
+        settle().await;
+        peer.hang_up();
+        let error = request.await.unwrap_err();
+        assert!(matches!(error, RequestError::PeerGone { sent: true, .. }), "{error:?}");
+    });
+}
+
+#[test]
+fn of_what_was_sent_before_a_write_failed_the_whole_frames_count() {
+    run(|runtime| async move {
+        let a = build(&runtime, "a", |a| a);
+        let peer = Peer::join(&a, "x", QUESTIONS).await;
+        settle().await;
+        let mut first = a.request(Question(1)).without_timeout().into_future();
+        assert!(poll_once(&mut first).await.is_none());
+        settle().await;
+        // The length of the next, and a byte of it.
+        peer.take(5);
+        let mut second = a.request(Question(2)).without_timeout().into_future();
+        assert!(poll_once(&mut second).await.is_none());
+        settle().await;
+        peer.fail_writes();
+        settle().await;
+        peer.hang_up();
+        let error = first.await.unwrap_err();
+        assert!(matches!(error, RequestError::PeerGone { sent: true, .. }), "{error:?}");
+        let error = second.await.unwrap_err();
+        assert!(matches!(error, RequestError::PeerGone { sent: false, .. }), "{error:?}");
+    });
+}
+
+#[test]
+fn a_request_that_waits_for_a_place_when_its_peer_goes_was_not_sent() {
+    run(|runtime| async move {
+        let a = build(&runtime, "a", |a| a);
+        let (peer, transport) = Peer::new();
+        peer.say(&wire::hello_with("x", [1 << 20, 1, 1]));
+        peer.say(&wire::announce(1, 0, 1 << 20, Question::NAME));
+        peer.say(&[wire::kind::READY]);
+        a.attach(transport).await.unwrap();
+        let mut first = a.request(Question(1)).without_timeout().into_future();
+        assert!(poll_once(&mut first).await.is_none());
+        let mut second = a.request(Question(2)).without_timeout().into_future();
+        assert!(poll_once(&mut second).await.is_none());
+        settle().await;
+        peer.hang_up();
+        let error = first.await.unwrap_err();
+        assert!(matches!(error, RequestError::PeerGone { sent: true, .. }), "{error:?}");
+        let error = second.await.unwrap_err();
+        assert!(matches!(error, RequestError::PeerGone { sent: false, .. }), "{error:?}");
+    });
+}
+
+/// Answers that are none: of another type, cut off, and too long.
+fn bad_answers(id: u64) -> [Vec<u8>; 4] {
+    let trailing = [wire::text("good"), vec![0]].concat();
+    [
+        wire::response(id, Number::NAME, &wire::varint(7)),
+        wire::response(id, Text::NAME, &wire::varint(7)),
+        wire::response(id, Text::NAME, &trailing),
+        wire::failure(id, wire::UNANSWERED),
+    ]
+}
+
+#[test]
+fn a_bad_answer_of_one_peer_leaves_the_request_to_the_others() {
+    run(|runtime| async move {
+        for bad in 0..4 {
+            let a = build(&runtime, "a", |a| a);
+            let mut x = Peer::join(&a, "x", QUESTIONS).await;
+            let mut y = Peer::join(&a, "y", QUESTIONS).await;
+            // The first of those asked and the last may differ to the table of requests.
+            for x_is_good in [true, false] {
+                let mut request = pin!(a.request(Question(1)).without_timeout().into_future());
+                assert!(poll_once(&mut request).await.is_none());
+                let id = x.asked().await;
+                assert_eq!(y.asked().await, id);
+                let (good, other) = if x_is_good { (&x, &y) } else { (&y, &x) };
+                other.say(&bad_answers(id)[bad]);
+                settle().await;
+                assert!(poll_once(&mut request).await.is_none(), "answer {bad} ends it");
+                good.say(&wire::response(id, Text::NAME, &wire::text("good")));
+                assert_eq!(request.await.unwrap().0, "good");
+            }
+            assert_eq!(a.connections(), ["x", "y"], "a bad answer costs no connection");
+        }
+    });
+}
+
+#[test]
+fn a_request_that_nobody_answers_well_ends_with_the_last_answer() {
+    run(|runtime| async move {
+        let a = build(&runtime, "a", |a| a);
+        let mut x = Peer::join(&a, "x", QUESTIONS).await;
+        let mut y = Peer::join(&a, "y", QUESTIONS).await;
+        for last in 0..4 {
+            let request = a.request(Question(1)).without_timeout().into_future();
+            let mut request = pin!(request);
+            assert!(poll_once(&mut request).await.is_none());
+            let id = x.asked().await;
+            assert_eq!(y.asked().await, id);
+            x.say(&bad_answers(id)[(last + 1) % 4]);
+            settle().await;
+            y.say(&bad_answers(id)[last]);
+            let error = request.await.unwrap_err();
+            let is_right = match last {
+                0 => matches!(error, RequestError::WrongResponse { expected: Text::NAME }),
+                1 | 2 => matches!(error, RequestError::MalformedResponse { .. }),
+                _ => matches!(error, RequestError::Unanswered),
+            };
+            assert!(is_right, "{last}: {error:?}");
+        }
+        assert_eq!(a.stats().requests_in_flight, 0);
+    });
+}
+
+#[test]
+fn an_answer_of_a_peer_that_was_not_asked_or_has_answered_is_not_taken() {
+    run(|runtime| async move {
+        let a = build(&runtime, "a", |a| a);
+        let mut x = Peer::join(&a, "x", QUESTIONS).await;
+        let y = Peer::join(&a, "y", QUESTIONS).await;
+        let mut request = pin!(a.request(Question(1)).to("x").without_timeout().into_future());
+        assert!(poll_once(&mut request).await.is_none());
+        let id = x.asked().await;
+        y.say(&wire::response(id, Text::NAME, &wire::text("forged")));
+        y.say(&wire::failure(id, wire::UNANSWERED));
+        settle().await;
+        assert!(poll_once(&mut request).await.is_none());
+        let good = wire::response(id, Text::NAME, &wire::text("good"));
+        let twice = wire::response(id, Text::NAME, &wire::text("twice"));
+        x.say_all(&[&good, &twice]);
+        assert_eq!(request.await.unwrap().0, "good");
+        settle().await;
+        assert_eq!(a.connections(), ["x", "y"]);
+    });
+}

@@ -1,0 +1,145 @@
+//! Room that a broadcast has taken and does not use.
+
+use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Wake, Waker};
+
+use futures_lite::future::poll_once;
+use lahja_core::{BroadcastError, Endpoint, Event, Overflow};
+
+use super::{Number, Peer, settle, wire};
+use crate::common::{build, run};
+
+/// A window that so many small numbers fill.
+const PLACES: u32 = 4;
+const WINDOW: u32 = PLACES * 17;
+
+const WIDE: &[(&str, u32)] = &[(Number::NAME, WINDOW)];
+/// One event fills this window.
+const NARROW: &[(&str, u32)] = &[(Number::NAME, 1)];
+
+fn is_full<T>(result: &Result<T, BroadcastError<Number>>) -> bool {
+    matches!(result, Err(BroadcastError::Full(Number(_))))
+}
+
+/// Counts how many numbers a peer has room for, by sending them.
+fn count_room(endpoint: &Endpoint, peer: &str) -> u32 {
+    let mut count = 0;
+    while endpoint.broadcast(Number(9)).to(peer).now().is_ok() {
+        count += 1;
+    }
+    count
+}
+
+#[test]
+fn a_broadcast_that_one_peer_refuses_leaves_the_others_their_room() {
+    run(|runtime| async move {
+        // Whether room is taken before or after the refusal depends on who came first.
+        for wide_first in [true, false] {
+            let a = build(&runtime, "a", |a| a);
+            let peers = if wide_first {
+                [("x", WIDE), ("y", NARROW)]
+            } else {
+                [("y", NARROW), ("x", WIDE)]
+            };
+            let mut wide = None;
+            let mut narrow = None;
+            for (name, topics) in peers {
+                let peer = Peer::join(&a, name, topics).await;
+                *(if name == "x" { &mut wide } else { &mut narrow }) = Some(peer);
+            }
+            let (mut wide, narrow) = (wide.unwrap(), narrow.unwrap());
+            a.broadcast(Number(1)).to("y").now().unwrap();
+            for _ in 0..100 {
+                assert!(is_full(&a.broadcast(Number(2)).now()));
+            }
+            assert_eq!(count_room(&a, "x"), PLACES);
+            // Nobody has got what was refused.
+            for _ in 0..PLACES {
+                assert_eq!(wide.hear(wire::kind::EVENT).await, wire::event(0, &[9]));
+            }
+            // With room everywhere it goes out.
+            wide.say(&wire::credit(0, WINDOW.into()));
+            narrow.say(&wire::credit(0, 17));
+            settle().await;
+            a.broadcast(Number(3)).now().unwrap();
+            assert_eq!(wide.hear(wire::kind::EVENT).await, wire::event(0, &[3]));
+            assert_eq!(a.traffic("y").unwrap().sent.events, 2);
+        }
+    });
+}
+
+type Waiting = Pin<Box<dyn Future<Output = Result<(), BroadcastError<Number>>> + Send>>;
+
+/// Counts how often it is woken.
+#[derive(Default)]
+struct Woken(AtomicUsize);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn whoever_waits_for_room_that_a_refused_broadcast_had_taken_is_woken() {
+    run(|runtime| async move {
+        let a = build(&runtime, "a", |a| a);
+        let mut peer = Peer::join(&a, "x", WIDE).await;
+        for _ in 1..PLACES {
+            a.broadcast(Number(1)).now().unwrap();
+        }
+        let woken = Arc::new(Woken::default());
+        let waker = Waker::from(woken.clone());
+        let waiting = Arc::new(Mutex::new(None::<Waiting>));
+        // The predicate runs while the refused broadcast holds the last place at the peer. It
+        // begins one that waits for it.
+        let (begun, begin, waits) = (waiting.clone(), a.downgrade(), waker.clone());
+        let local = a.subscription::<Number>().capacity(1).overflow(Overflow::Wait);
+        let stream = local.filter(move |number| {
+            if number.0 == 2 {
+                let a = begin.upgrade().unwrap();
+                let mut future: Waiting =
+                    Box::pin(async move { a.broadcast(Number(3)).to("x").await });
+                let polled = future.as_mut().poll(&mut Context::from_waker(&waits));
+                assert!(polled.is_pending(), "the last place is taken");
+                *begun.lock().unwrap() = Some(future);
+            }
+            true
+        });
+        let stream = stream.stream();
+        // The one place of this endpoint's own subscription is taken, so the broadcast is refused.
+        a.broadcast(Number(1)).internal().now().unwrap();
+        assert!(is_full(&a.broadcast(Number(2)).now()));
+        let mut waiting = waiting.lock().unwrap().take().expect("the predicate has run");
+        assert!(woken.0.load(Ordering::Relaxed) > 0, "nobody was woken");
+        let polled = waiting.as_mut().poll(&mut Context::from_waker(&waker));
+        assert!(matches!(polled, Poll::Ready(Ok(()))), "there is no room");
+        assert!(is_full(&a.broadcast(Number(4)).to("x").now()));
+        for number in [1, 1, 1, 3] {
+            assert_eq!(peer.hear(wire::kind::EVENT).await, wire::event(0, &[number]));
+        }
+        drop(stream);
+    });
+}
+
+#[test]
+fn a_place_that_a_refused_broadcast_had_taken_at_home_is_free_again() {
+    run(|runtime| async move {
+        let a = build(&runtime, "a", |a| a);
+        let wide = a.subscription::<Number>().capacity(2).stream();
+        let mut narrow = a.subscription::<Number>().capacity(1).stream();
+        a.broadcast(Number(1)).now().unwrap();
+        assert!(is_full(&a.broadcast(Number(2)).now()));
+        narrow.next().await.unwrap().unwrap();
+        a.broadcast(Number(3)).now().unwrap();
+        assert_eq!(narrow.next().await.unwrap().unwrap().0, 3);
+        // The wide one has two events and no more places.
+        assert!(is_full(&a.broadcast(Number(4)).now()));
+        assert!(poll_once(narrow.next()).await.is_none());
+        drop(wide);
+        a.broadcast(Number(5)).now().unwrap();
+        assert_eq!(narrow.next().await.unwrap().unwrap().0, 5);
+    });
+}
