@@ -80,6 +80,8 @@ pub async fn requests_in_flight_fail_when_their_answerer_is_killed<S: Subject>(s
     drop((living, both));
     assert_eq!(parent.stats().requests_in_flight, 0);
     assert!(matches!(ask(3, "b").await, Err(RequestError::NoSubscribers(Question(3)))));
+    // Its connections end a moment before it has left the bus.
+    b.status().await.unwrap();
 }
 
 pub async fn what_a_process_sent_before_it_was_killed_arrives_before_its_end_is_seen<S: Subject>(
