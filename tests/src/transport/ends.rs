@@ -50,10 +50,10 @@ impl<W: FrameWriter> Sender<W> {
         poll_fn(|context| self.writer.poll_close(context)).await.unwrap();
     }
 
-    /// Writes frames of this length, numbered on from 0, until one does not go at once.
-    /// Returns how many there were, with that one.
-    pub(super) fn fill(&mut self, len: usize) -> usize {
-        for number in 0..10_000 {
+    /// Writes frames of this length, numbered on from `first`, until one does not go at once.
+    /// Returns the number after that one's.
+    pub(super) fn fill(&mut self, first: usize, len: usize) -> usize {
+        for number in first..first + 10_000 {
             self.frames.push(&content(number, len));
             if self.poll(&mut Context::from_waker(Waker::noop())).is_pending() {
                 return number + 1;
