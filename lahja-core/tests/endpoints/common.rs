@@ -1,10 +1,22 @@
-//! A runtime for tests, and endpoints joined in memory.
+//! A runtime for tests, endpoints joined in memory, and what they tell each other.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_executor::Executor;
-use lahja_core::{BoxFuture, Endpoint, EndpointBuilder, Limits, Runtime, memory_pair};
+use futures_lite::future::yield_now;
+use lahja_core::{BoxFuture, Endpoint, EndpointBuilder, Event, Limits, Runtime, memory_pair};
+use serde::{Deserialize, Serialize};
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Event)]
+pub(crate) struct Number(pub(crate) u64);
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Event)]
+pub(crate) struct Text(pub(crate) String);
+
+#[derive(Debug, Clone, Serialize, Deserialize, Event)]
+#[event(response = Text)]
+pub(crate) struct Question(pub(crate) u64);
 
 /// How long a test may take before it is taken for hung.
 const WATCHDOG: Duration = Duration::from_secs(60);
@@ -66,4 +78,11 @@ pub(crate) async fn join(near: &Endpoint, far: &Endpoint) {
     let (near, far) = futures_lite::future::zip(near.attach(one), far.attach(other)).await;
     near.unwrap();
     far.unwrap();
+}
+
+/// Lets everything run that can.
+pub(crate) async fn settle() {
+    for _ in 0..200 {
+        yield_now().await;
+    }
 }

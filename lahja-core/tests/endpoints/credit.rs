@@ -1,7 +1,7 @@
 //! What flow control must not do when topics come and go and producers give up.
 
-use crate::common::{join, run, with_limits};
-use futures_lite::future::{poll_once, yield_now};
+use crate::common::{join, run, settle, with_limits};
+use futures_lite::future::poll_once;
 use lahja_core::{Event, Limits, Received};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -12,12 +12,6 @@ struct Number(u64);
 struct Other(u64);
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Event)]
 struct Big(String);
-
-async fn settle() {
-    for _ in 0..200 {
-        yield_now().await;
-    }
-}
 
 #[test]
 fn idle_after_a_wait_is_no_stall() {

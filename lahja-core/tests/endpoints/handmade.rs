@@ -17,8 +17,8 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll, Waker};
 
+use crate::common::settle;
 use futures_io::{AsyncRead, AsyncWrite};
-use futures_lite::future::yield_now;
 use lahja_core::{Endpoint, Event, FrameDecoder, StreamTransport};
 use serde::{Deserialize, Serialize};
 
@@ -230,12 +230,5 @@ impl Peer {
 
     fn pipe(&self) -> MutexGuard<'_, Pipe> {
         self.pipe.lock().unwrap()
-    }
-}
-
-/// Lets everything run that can.
-async fn settle() {
-    for _ in 0..100 {
-        yield_now().await;
     }
 }

@@ -4,29 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use crate::common::{build, join, mesh, run, with_limits};
+use crate::common::{Number, Question, Text, build, join, mesh, run, settle, with_limits};
 use futures_lite::future::{poll_once, yield_now, zip};
 use lahja_core::{
-    BroadcastError, ConnectError, Event, Lagged, Limits, Overflow, Received, Scope, memory_pair,
+    BroadcastError, ConnectError, Lagged, Limits, Overflow, Received, Scope, memory_pair,
 };
-use serde::{Deserialize, Serialize};
-
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Event)]
-struct Number(u64);
-
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Event)]
-struct Text(String);
-
-#[derive(Debug, Clone, Serialize, Deserialize, Event)]
-#[event(response = Text)]
-struct Question(u64);
-
-/// Lets everything run that can.
-async fn settle() {
-    for _ in 0..100 {
-        yield_now().await;
-    }
-}
 
 #[test]
 fn an_event_reaches_every_subscriber_and_oneself() {

@@ -2,31 +2,14 @@
 
 use std::time::Duration;
 
-use crate::common::{mesh, run};
+use crate::common::{Number, Question, Text, mesh, run, settle};
 use futures_lite::future::{poll_once, yield_now, zip};
 use lahja_core::{BroadcastError, Event, Received, RequestError};
 use serde::{Deserialize, Serialize};
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Event)]
-struct Number(u64);
-
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Event)]
-struct Text(String);
-
-#[derive(Debug, Clone, Serialize, Deserialize, Event)]
-#[event(response = Text)]
-struct Question(u64);
-
 #[derive(Debug, Clone, Serialize, Deserialize, Event)]
 #[event(response = Number)]
 struct Depth(u64);
-
-/// Lets everything run that can.
-async fn settle() {
-    for _ in 0..100 {
-        yield_now().await;
-    }
-}
 
 #[test]
 fn a_request_is_answered_by_a_handler_by_a_future_or_by_a_broadcast() {

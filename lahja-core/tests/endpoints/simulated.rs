@@ -9,23 +9,12 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use crate::common::{TestRuntime, build, run};
+use crate::common::{Number, Question, TestRuntime, Text, build, run};
 use futures_io::{AsyncRead, AsyncWrite};
 use futures_lite::future::{or, poll_once, yield_now, zip};
 use lahja_core::{
     BroadcastError, Endpoint, Event, EventStream, Received, RequestError, Scope, StreamTransport,
 };
-use serde::{Deserialize, Serialize};
-
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Event)]
-struct Number(u64);
-
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Event)]
-struct Text(String);
-
-#[derive(Debug, Clone, Serialize, Deserialize, Event)]
-#[event(response = Text)]
-struct Question(u64);
 
 /// The longest time that closing may take; nothing waits for it.
 const DEADLINE: Duration = Duration::from_secs(30);
