@@ -15,8 +15,9 @@ pub(crate) const CHILD: &str = "lahja-child";
 const GRACE: Duration = Duration::from_secs(5);
 
 /// Does the work and returns how long it took.
-pub(crate) fn measure(case: &Case, setup: Setup) -> Result<Duration> {
+pub(crate) fn measure(case: &Case) -> Result<Duration> {
     let case = case.clone();
+    let setup = case.setup;
     run(setup, |smol| async move {
         let bus = EventBus::new_on(smol)?;
         let mut command = Command::new(std::env::current_exe()?);
@@ -121,8 +122,8 @@ fn limits(waits: Waits) -> Limits {
     limits
 }
 
-/// Runs the work as a task: what it waits for then wakes it without a detour by the thread that
-/// drives the executor.
+/// Runs the work, as a task if not told otherwise: what it waits for then wakes it without a detour
+/// by the thread that drives the executor.
 fn run<T, F>(setup: Setup, work: impl FnOnce(Smol) -> F) -> Result<T>
 where
     T: Send + 'static,
@@ -130,6 +131,10 @@ where
 {
     match setup {
         Setup::GlobalExecutor => smol::block_on(smol::spawn(work(Smol::default()))),
+        Setup::MainFuture => {
+            let executor = Arc::new(smol::Executor::new());
+            smol::block_on(executor.run(work(Smol::from(executor.clone()))))
+        }
         Setup::OneThread => {
             let executor = Arc::new(smol::Executor::new());
             let task = executor.spawn(work(Smol::from(executor.clone())));

@@ -4,7 +4,8 @@
 //!
 //! *Polling*: the raw socket asks its kernel again and again, lahja as long as that pays (the
 //! default), and the system places the two processes. *Parked*: both sleep, bound to a core each.
-//! *One core*: both sleep, bound to one core.
+//! *One core*: both sleep, bound to one core. *Main*: polling, where lahja's end is the future that
+//! the executor is run with, which the executor leaves waiting while one of its tasks polls.
 //!
 //! ```text
 //! cargo run --release -p lahja-bench [-- --quick] [--repeats N] [--threads] [WORKLOAD]
@@ -25,6 +26,9 @@ use std::error::Error;
 
 use report::{Report, Times};
 use work::{Case, Cores, Placement, Setup, Waits, Work, bind_child};
+
+/// The workload that is not a task on the executor.
+const MAIN: &str = "round trip, main";
 
 type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 
@@ -57,6 +61,7 @@ fn main() -> Result<()> {
             Placement::OneCore,
             Waits::Parked,
         ),
+        (MAIN, Work::RoundTrip(5_000 / scale), Placement::Free, Waits::Polling),
         ("request, polling", Work::Request(100_000 / scale), Placement::Free, Waits::Polling),
         ("request, parked", Work::Request(5_000 / scale), Placement::Apart, Waits::Parked),
         ("request, one core", Work::Request(50_000 / scale), Placement::OneCore, Waits::Parked),
@@ -69,7 +74,11 @@ fn main() -> Result<()> {
         if only.is_some_and(|only| !name.contains(&**only)) {
             continue;
         }
-        let case = Case { work, waits, core: cores.bind(placement)? };
+        let setup = match name {
+            MAIN => Setup::MainFuture,
+            _ => setup,
+        };
+        let case = Case { work, setup, waits, core: cores.bind(placement)? };
         let mut report = Report::new(name, work);
         for _ in 0..repeats {
             let raw = raw::measure(&case)?;
@@ -78,7 +87,7 @@ fn main() -> Result<()> {
                 (Work::OneWay(_), _) | (_, Waits::Polling) => None,
                 (_, Waits::Parked) => Some(bare::measure(&case)?),
             };
-            report.add(Times { raw, bare, lahja: lahja::measure(&case, setup)? });
+            report.add(Times { raw, bare, lahja: lahja::measure(&case)? });
         }
         report.print();
     }

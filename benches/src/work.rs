@@ -80,6 +80,8 @@ impl Work {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Setup {
     OneThread,
+    /// One thread, too, but what is measured is the future that it runs the executor with.
+    MainFuture,
     GlobalExecutor,
 }
 
@@ -172,6 +174,7 @@ impl Waits {
 #[derive(Debug, Clone)]
 pub(crate) struct Case {
     pub(crate) work: Work,
+    pub(crate) setup: Setup,
     pub(crate) waits: Waits,
     pub(crate) core: String,
 }

@@ -49,10 +49,14 @@ pub struct Limits {
     pub handshake_frame: u32,
     /// Handshakes that a server conducts at once; one more ends the oldest. Default: 64.
     pub handshakes: usize,
-    /// How long a connection asks its transport again before it sleeps, if that has paid lately.
-    /// It makes an answer that comes within that time several times faster, as waking a sleeping
-    /// process takes longer than the rest of a round trip, and costs the time of a core while such
-    /// answers come. Zero turns it off, and so does a single core. Default: 100 us.
+    /// How long a connection that finds nothing to read asks its transport again before it sleeps,
+    /// if that has paid lately. It makes whatever comes within that time several times faster, as
+    /// waking a sleeping process takes longer than the rest of a round trip, and costs the time of
+    /// a core while frames come that often. Zero turns it off, and so does a single core.
+    ///
+    /// Meanwhile the executor is never idle. An executor that looks after something only when it is
+    /// idle, or only now and then, serves it late: smol's polls the future that `Executor::run` is
+    /// given once in 200 tasks. Spawn what is to be fast. Default: 100 us.
     pub poll_for: Duration,
 }
 

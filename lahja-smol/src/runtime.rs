@@ -11,7 +11,9 @@ use smol::{Executor, Timer};
 ///
 /// # Examples
 ///
-/// Everything on the one thread that drives an executor:
+/// Everything on the one thread that drives an executor. The work is a task, too: the executor looks
+/// after its tasks first, and after the future it is run with only once in a while
+/// ([`Limits::poll_for`](lahja_core::Limits::poll_for)).
 ///
 /// ```
 /// use std::sync::Arc;
@@ -20,11 +22,12 @@ use smol::{Executor, Timer};
 ///
 /// let executor = Arc::new(smol::Executor::new());
 /// let bus = EventBus::new_on(Smol::from(executor.clone()))?;
-/// smol::block_on(executor.run(async {
+/// let work = executor.spawn(async move {
 ///     let endpoint = bus.endpoint("e1").await?;
 ///     assert_eq!(endpoint.name(), &"e1");
 ///     Ok::<(), lahja_smol::JoinError>(())
-/// }))?;
+/// });
+/// smol::block_on(executor.run(work))?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Default)]
