@@ -151,6 +151,11 @@ impl Connection {
         matches!(*lock(&self.phase), Phase::Ended(_))
     }
 
+    /// Tells whether nothing can be sent any more, because either end has left.
+    pub(crate) fn has_left(&self) -> bool {
+        lock(&self.outbound).session.has_ended()
+    }
+
     /// Tells everybody who waits to look again.
     pub(crate) fn notify(&self) {
         self.progress.notify(usize::MAX);

@@ -80,6 +80,11 @@ impl Outlet {
         self.blocked_since.get_or_insert(now);
     }
 
+    /// Says that nobody waits for room any more.
+    pub(crate) fn stop_waiting(&mut self) {
+        self.blocked_since = None;
+    }
+
     /// Takes back credit. A stalled peer stays so until [`resume`](Self::resume).
     pub(crate) fn give_back(&mut self, bytes: u64) -> Result<(), ProtocolError> {
         if bytes == 0 {
@@ -103,6 +108,12 @@ impl Outlet {
             return 0;
         }
         self.stalled = false;
+        self.take_missed()
+    }
+
+    /// Returns how many events found no room since this was asked last, whether there is room by
+    /// now or not.
+    pub(crate) fn take_missed(&mut self) -> u64 {
         std::mem::take(&mut self.missed)
     }
 

@@ -33,7 +33,7 @@ pub(crate) struct Delivery<E> {
     event: Option<Received<E>>,
     inboxes: Vec<Arc<Inbox<E>>>,
     request: Option<u64>,
-    // The last peer that ended before it had room.
+    // The last peer that ended, rather than lost interest, before it had room.
     gone: Option<EndpointName>,
     listeners: Vec<EventListener>,
 }
@@ -294,7 +294,7 @@ impl<E: Event> Delivery<E> {
         }
     }
 
-    /// Returns the last peer that ended before it had room.
+    /// Returns the last peer that ended, rather than lost interest, before it had room.
     pub(crate) fn gone(&self) -> Option<EndpointName> {
         self.gone.clone()
     }
@@ -310,7 +310,7 @@ impl<E: Event> Delivery<E> {
             self.peers.retain(|target| {
                 let listener = target.connection.wait_for_room(target.slot, now);
                 let (push, _) = push(shared, target, *request, payload);
-                if push == Push::Gone {
+                if push == Push::Gone && target.connection.has_left() {
                     *gone = Some(target.peer.name.clone());
                 }
                 let is_full = push == Push::Full;

@@ -76,7 +76,7 @@ impl Source {
     fn without_credit(&self) -> Self {
         match self {
             Self::Local(name) => Self::Local(name.clone()),
-            Self::Peer(credit) => Self::Peer(credit.none()),
+            Self::Peer(credit) => Self::Peer(credit.empty()),
         }
     }
 }

@@ -220,6 +220,10 @@ impl<E> Inbox<E> {
     ) -> Poll<bool> {
         let mut queue = lock(&self.queue);
         if queue.items.is_empty() {
+            // The next event, which may never come, is not what tells of those before it.
+            self.add_missed(&mut queue);
+        }
+        if queue.items.is_empty() {
             if queue.closed {
                 return Poll::Ready(false);
             }
@@ -238,12 +242,22 @@ impl<E> Inbox<E> {
         Poll::Ready(true)
     }
 
+    /// Notes the endpoint's own events that found no place.
+    fn add_missed(&self, queue: &mut Queue<E>) {
+        // The lock of the room is taken under that of the queue, never the other way round.
+        let missed = self.room.take_missed();
+        if missed > 0 && !queue.closed {
+            queue.lag_last(missed);
+        }
+    }
+
     /// Ends the queue. What is in it can still be taken if `keep`; nothing more comes in.
     pub(crate) fn close(&self, rest: Rest) {
         if rest == Rest::Discard {
             self.discarded.store(true, Ordering::Relaxed);
         }
         let mut queue = lock(&self.queue);
+        self.add_missed(&mut queue);
         queue.closed = true;
         let waker = queue.waker.take();
         let items = match rest {

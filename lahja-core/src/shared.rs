@@ -334,8 +334,17 @@ impl Shared {
         // closes it at the same time does not come back before its place on the bus is free.
         drop(lock(&self.seat).take());
         let mut registry = self.registry();
+        let connections: Vec<_> = registry.connections.values().map(|(c, _)| c.clone()).collect();
+        let established = |connection: &&Arc<Connection>| connection.is_established();
+        let (peers, strangers): (Vec<_>, Vec<_>) = connections.iter().partition(established);
+        if !self.is_closed() {
+            // First of all: a request that is given up because its subscription ends would
+            // otherwise count as unanswered, not as one whose answerer has left.
+            for peer in &peers {
+                peer.queue(Session::say_goodbye);
+            }
+        }
         let was_closed = self.closed.swap(true, Ordering::AcqRel);
-        let connections = registry.connections.values().map(|(c, _)| c.clone()).collect();
         let topics = registry.take_topics();
         drop(registry);
         if !was_closed {
@@ -345,13 +354,8 @@ impl Shared {
                 topic.close();
             }
             self.pending().close();
-            for connection in &connections {
-                let connection: &Arc<Connection> = connection;
-                match connection.is_established() {
-                    true => connection.update(Session::say_goodbye),
-                    false => connection.stop(),
-                }
-            }
+            peers.iter().for_each(|peer| peer.send());
+            strangers.iter().for_each(|stranger| stranger.stop());
             self.connections_changed();
         }
         connections

@@ -198,7 +198,7 @@ impl<E: Event> Stage<E> {
                     true => Charge::Shared(credit.clone()),
                     false => Charge::None,
                 };
-                let source = Source::Peer(credit.none());
+                let source = Source::Peer(credit.empty());
                 let event = Received::shared(event.clone(), source, reply.clone());
                 wakes.extend(inbox.push(event, charge));
             }

@@ -4,7 +4,7 @@
 //! most of what a round trip takes. So a reader that finds nothing asks again, as often as the
 //! executor lets it, as long as that has paid lately: a try that finds nothing doubles how many
 //! waits go by before the next one, up to [`MAX_SKIPS`]; one that finds something, and a wait that
-//! a try would have spared, brings the next one back at once. An idle connection costs nothing.
+//! a try would have spared on an executor that is not busy, brings the next one back at once. An idle connection costs nothing.
 
 use std::time::{Duration, Instant};
 
@@ -24,6 +24,8 @@ pub(super) struct Polling {
     // Waits that go by before the next try, and how many did after the last.
     skips: u32,
     skipped: u32,
+    // Whether the last try ended because the executor has other things to do.
+    is_busy: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -41,7 +43,7 @@ enum State {
 
 impl Polling {
     pub(super) fn new(limit: Duration) -> Self {
-        Self { limit, state: State::Reading, skips: 0, skipped: 0 }
+        Self { limit, state: State::Reading, skips: 0, skipped: 0, is_busy: false }
     }
 
     /// Notes that nothing has arrived. Tells whether to ask again, at once.
@@ -49,7 +51,8 @@ impl Polling {
         match &mut self.state {
             State::Trying { since, last } => {
                 let lasts = now.saturating_duration_since(*since) < self.limit;
-                if lasts && now.saturating_duration_since(*last) < BUSY {
+                self.is_busy = now.saturating_duration_since(*last) >= BUSY;
+                if lasts && !self.is_busy {
                     *last = now;
                     return true;
                 }
@@ -72,6 +75,8 @@ impl Polling {
         let was_short = match std::mem::replace(&mut self.state, State::Reading) {
             State::Reading => return,
             State::Trying { .. } => true,
+            // A try would not have lasted.
+            State::Sleeping { .. } if self.is_busy => false,
             State::Sleeping { since } => now().saturating_duration_since(since) < self.limit,
         };
         if was_short {
@@ -159,6 +164,21 @@ mod tests {
         let mut polling = Polling::new(LIMIT);
         assert!(polling.asks_again(clock.after(1)));
         assert!(!polling.asks_again(clock.after(5)));
+    }
+
+    #[test]
+    fn short_sleeps_bring_no_try_back_while_the_executor_is_busy() {
+        let mut clock = Clock(Instant::now());
+        let mut polling = Polling::new(LIMIT);
+        let mut tries = 0;
+        for _ in 0..MAX_SKIPS {
+            if polling.asks_again(clock.after(1)) {
+                tries += 1;
+                assert!(!polling.asks_again(clock.after(5)));
+            }
+            polling.arrived(|| clock.after(10));
+        }
+        assert_eq!(tries, 8);
     }
 
     #[test]

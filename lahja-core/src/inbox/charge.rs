@@ -36,8 +36,8 @@ impl Credit {
         Self { inlet, bytes }
     }
 
-    /// Returns no credit of the same peer.
-    pub(crate) fn none(&self) -> Self {
+    /// Returns credit of the same peer for nothing, which tells the origin of an event.
+    pub(crate) fn empty(&self) -> Self {
         Self::new(self.inlet.clone(), 0)
     }
 
@@ -94,6 +94,11 @@ impl LocalRoom {
             Room::Yes => Ok((Charge::Local(LocalCharge { room: self.clone() }), missed)),
             room => Err(room),
         }
+    }
+
+    /// Returns how many events found no place, for a consumer who is to be told now.
+    pub(super) fn take_missed(&self) -> u64 {
+        lock(&self.outlet).take_missed()
     }
 
     pub(super) fn listen(&self, now: Instant) -> EventListener {

@@ -92,3 +92,32 @@ fn a_closed_queue_takes_nothing_and_ends_after_what_it_keeps() {
     let end = inbox.poll_take(&mut VecDeque::new(), &mut context);
     assert_eq!(end, Poll::Ready(false));
 }
+
+/// Fills a queue of one place and lets it miss this many of the endpoint's own events.
+fn missing(count: u64) -> Inbox<u32> {
+    let inbox = inbox(1, Overflow::Wait);
+    push(&inbox, [7]);
+    let start = Instant::now();
+    let patience = Duration::from_secs(10);
+    drop(inbox.listen(start));
+    assert_eq!(inbox.sweep(start + patience, patience), None);
+    for _ in 0..count {
+        assert!(matches!(inbox.reserve(), Err(Room::Stalled)));
+    }
+    inbox
+}
+
+#[test]
+fn what_a_stalled_consumer_missed_is_told_without_another_event() {
+    let inbox = missing(3);
+    assert_eq!(take(&inbox, 9), [7, -3]);
+    push(&inbox, [8]);
+    assert_eq!(take(&inbox, 9), [8]);
+}
+
+#[test]
+fn what_a_stalled_consumer_missed_is_told_though_the_queue_is_closed() {
+    let inbox = missing(2);
+    inbox.close(Rest::Keep);
+    assert_eq!(take(&inbox, 2), [7, -2]);
+}

@@ -11,13 +11,14 @@ impl Session {
     pub(crate) fn push_event(&mut self, slot: Slot, request: Option<u64>, payload: &[u8]) -> Push {
         if request.is_some() {
             let too_many = self.asked.len() >= self.limits.requests as usize;
-            match self.outlet(slot) {
-                // A request is not counted as missed: it waits until its time is up.
-                Some(outlet) if too_many || (outlet.is_stalled() && outlet.is_full()) => {
-                    return Push::Full;
-                }
-                Some(_) => {}
-                None => return Push::Gone,
+            let backlogged = self.is_backlogged();
+            let Some(outlet) = self.outlet(slot) else {
+                return Push::Gone;
+            };
+            // A request is not counted as missed: it waits until its time is up.
+            let stalled = outlet.is_stalled() && (backlogged || outlet.is_full());
+            if too_many || stalled {
+                return Push::Full;
             }
         }
         let room = self.reserve(slot, payload.len());
@@ -101,6 +102,7 @@ impl Session {
         for (_, outlet) in self.outlets.iter_mut().flatten() {
             if !backlogged && !outlet.is_full() {
                 // Whoever waited has given up, and there is room by now.
+                outlet.stop_waiting();
                 continue;
             }
             match outlet.sweep(now, limit) {
@@ -110,5 +112,65 @@ impl Session {
             }
         }
         (next, stalled)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limits::Limits;
+    use crate::session::tests::hello;
+
+    const PATIENCE: Duration = Duration::from_secs(10);
+    const LARGE: [u8; 200] = [0; 200];
+
+    /// An established session that one large event backlogs, with two topics of the peer.
+    fn session() -> (Session, [Slot; 2]) {
+        let limits = Limits { backlog: 100, ..Limits::default() };
+        let mut session = Session::new(hello("a", 1, &limits), &limits);
+        let peer = hello("b", 2, &limits);
+        session.handle(Message::Hello(peer.clone())).unwrap();
+        session.accept(&peer);
+        session.ready();
+        session.handle(Message::Ready).unwrap();
+        let slots = [(0, "first"), (1, "second")].map(|(number, name)| {
+            let epoch = u64::from(number) + 1;
+            let window = limits.window;
+            let announce = Message::Announce { epoch, number, window, fingerprint: 0, name };
+            session.handle(announce).unwrap();
+            Slot { number, epoch }
+        });
+        drain(&mut session);
+        (session, slots)
+    }
+
+    fn drain(session: &mut Session) {
+        let len = session.out().len();
+        session.out().advance(len);
+    }
+
+    #[test]
+    fn a_request_waits_for_a_topic_that_the_backlog_has_stalled() {
+        let (mut session, [slot, _]) = session();
+        let start = Instant::now();
+        assert_eq!(session.push_event(slot, None, &LARGE), Push::Queued);
+        session.wait_for_room(slot, start);
+        assert_eq!(session.sweep(start + PATIENCE, PATIENCE), (None, true));
+        assert_eq!(session.push_event(slot, None, &[]), Push::Missed);
+        assert_eq!(session.push_event(slot, Some(1), &[]), Push::Full);
+        drain(&mut session);
+        assert_eq!(session.push_event(slot, Some(1), &[]), Push::Queued);
+    }
+
+    #[test]
+    fn a_wait_that_was_given_up_does_not_stall_a_topic_later() {
+        let (mut session, [slot, other]) = session();
+        let start = Instant::now();
+        session.push_event(other, None, &LARGE);
+        session.wait_for_room(slot, start);
+        drain(&mut session);
+        assert_eq!(session.sweep(start + PATIENCE / 2, PATIENCE), (None, false));
+        session.push_event(other, None, &LARGE);
+        assert_eq!(session.sweep(start + PATIENCE * 2, PATIENCE), (None, false));
     }
 }

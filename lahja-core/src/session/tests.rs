@@ -78,7 +78,7 @@ impl Pair {
     }
 }
 
-fn hello(name: &str, nonce: u128, limits: &Limits) -> Hello {
+pub(super) fn hello(name: &str, nonce: u128, limits: &Limits) -> Hello {
     Hello {
         oldest_version: OLDEST_VERSION,
         newest_version: VERSION,
