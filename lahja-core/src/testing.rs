@@ -63,21 +63,26 @@
 //! # }));
 //! ```
 
+mod mark;
+mod watch;
+
 use std::fmt;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use futures_lite::future::{or, poll_once, zip};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use futures_lite::future::{or, zip};
 
 use crate::endpoint::{Endpoint, WeakEndpoint};
 use crate::error::ConnectError;
-use crate::event::{Event, Received, Request};
+use crate::event::{Event, Received};
 use crate::name::EndpointName;
 use crate::runtime::Runtime;
-use crate::subscription::EventStream;
 use crate::sync::lock;
 use crate::transport::memory_pair;
+
+use mark::{Mark, Seen};
+
+pub use watch::Watch;
 
 /// How long a test waits for what is to come, unless it says otherwise.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -272,132 +277,3 @@ impl fmt::Debug for TestBus {
         f.debug_struct("TestBus").field("members", &self.members()).finish_non_exhaustive()
     }
 }
-
-/// The events of one type that come to one endpoint, as a test waits for them. Made by
-/// [`TestBus::watch`].
-#[must_use = "a watch does nothing unless it is asked"]
-pub struct Watch<'a, E: Event> {
-    bus: &'a TestBus,
-    events: EventStream<E>,
-}
-
-impl<E: Event> Watch<'_, E> {
-    /// Waits for the next event.
-    ///
-    /// # Panics
-    ///
-    /// Panics if none comes in time, or events were lost.
-    ///
-    /// # Cancel safety
-    ///
-    /// Dropping the future loses no event.
-    pub async fn next(&mut self) -> Received<E> {
-        match self.event().await {
-            Some(event) => event,
-            None => panic!("no {} has come within {:?}", E::NAME, self.bus.patience),
-        }
-    }
-
-    /// Waits for an event that `matches`, and lets go of those before it.
-    ///
-    /// # Panics
-    ///
-    /// Panics if none comes in time, and says what came instead; or if events were lost.
-    ///
-    /// # Cancel safety
-    ///
-    /// Dropping the future loses the events that came before the one it waits for.
-    pub async fn find(&mut self, matches: impl Fn(&E) -> bool) -> Received<E>
-    where
-        E: fmt::Debug,
-    {
-        let mut others = Vec::new();
-        loop {
-            match self.event().await {
-                Some(event) if matches(&event) => return event,
-                Some(event) => others.push(event),
-                None => panic!(
-                    "no such {} has come within {:?} of another; what came: {others:?}",
-                    E::NAME,
-                    self.bus.patience,
-                ),
-            }
-        }
-    }
-
-    /// Checks that nothing more comes of what was broadcast before this call.
-    ///
-    /// # Panics
-    ///
-    /// Panics if an event is there once the bus has [settled](TestBus::settle).
-    ///
-    /// # Cancel safety
-    ///
-    /// Dropping the future loses no event.
-    pub async fn is_over(&mut self)
-    where
-        E: fmt::Debug,
-    {
-        self.bus.settle().await;
-        if let Some(event) = poll_once(self.events.next()).await {
-            panic!("one more has come: {event:?}");
-        }
-    }
-
-    /// Waits for the next event for as long as the test may.
-    async fn event(&mut self) -> Option<Received<E>> {
-        let timeout = self.bus.runtime.sleep(self.bus.patience);
-        let timeout = async {
-            timeout.await;
-            None
-        };
-        match or(async { Some(self.events.next().await) }, timeout).await? {
-            Some(Ok(event)) => Some(event),
-            Some(Err(lagged)) => panic!("{}: {lagged}", E::NAME),
-            None => panic!("the endpoint is closed, no {} will come", E::NAME),
-        }
-    }
-}
-
-impl<E: Event> fmt::Debug for Watch<'_, E> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Watch").field("event", &E::NAME).finish_non_exhaustive()
-    }
-}
-
-/// Comes behind everything that was sent before it.
-struct Mark;
-
-/// Says that a mark has come.
-struct Seen;
-
-impl Event for Mark {
-    const NAME: &'static str = "lahja-core.testing.Mark";
-    const RESPONSE: Option<&'static str> = Some(Seen::NAME);
-}
-
-impl Request for Mark {
-    type Response = Seen;
-}
-
-impl Event for Seen {
-    const NAME: &'static str = "lahja-core.testing.Seen";
-}
-
-macro_rules! serialize_as_unit {
-    ($($name:ident),+) => {$(
-        impl Serialize for $name {
-            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.serialize_unit()
-            }
-        }
-
-        impl<'de> Deserialize<'de> for $name {
-            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                <()>::deserialize(deserializer).map(|()| Self)
-            }
-        }
-    )+};
-}
-
-serialize_as_unit!(Mark, Seen);
