@@ -60,11 +60,13 @@ impl<E: Event> Watch<'_, E> {
         }
     }
 
-    /// Checks that nothing more comes of what was broadcast before this call.
+    /// Checks that nothing is left that was broadcast before this call. What handlers broadcast
+    /// later isn't waited for. Nothing more comes to an endpoint that is closed.
     ///
     /// # Panics
     ///
-    /// Panics if an event is there once the bus has [settled](TestBus::settle).
+    /// Panics if an event is there once the bus has [settled](TestBus::settle), or events were
+    /// lost; or as `settle` does.
     ///
     /// # Cancel safety
     ///
@@ -74,8 +76,10 @@ impl<E: Event> Watch<'_, E> {
         E: fmt::Debug,
     {
         self.bus.settle().await;
-        if let Some(event) = poll_once(self.events.next()).await {
-            panic!("one more has come: {event:?}");
+        match poll_once(self.events.next()).await {
+            None | Some(None) => {}
+            Some(Some(Ok(event))) => panic!("one more has come: {event:?}"),
+            Some(Some(Err(lagged))) => panic!("{}: {lagged}", E::NAME),
         }
     }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures_lite::FutureExt;
 use futures_lite::future::{poll_once, zip};
 use lahja_core::testing::TestBus;
-use lahja_core::{Endpoint, Event, Received, Scope};
+use lahja_core::{Endpoint, Event, Limits, Received, Scope};
 use serde::{Deserialize, Serialize};
 
 use crate::common::{TestRuntime, run};
@@ -197,5 +197,39 @@ fn one_that_is_closed_while_another_comes_is_left_out() {
         let c = joining.await;
         assert_eq!(c.connections(), ["b"]);
         assert_eq!(b.connections(), ["c"]);
+    });
+}
+
+#[test]
+fn nothing_more_comes_to_an_endpoint_that_is_closed() {
+    run(|runtime| async {
+        let bus = TestBus::new(runtime);
+        let [a, b] = [bus.endpoint("a").await, bus.endpoint("b").await];
+        let mut numbers = bus.watch::<Number>(&b).await;
+        a.broadcast(Number(1)).await.unwrap();
+        bus.settle().await;
+        b.close(Duration::ZERO).await;
+        assert!(panic_of(numbers.is_over()).await.contains("Number(1)"));
+        numbers.is_over().await;
+    });
+}
+
+#[test]
+fn a_loss_is_told_from_an_event() {
+    run(|runtime| async move {
+        let bus = TestBus::new(runtime.clone());
+        let mut limits = Limits::default();
+        limits.capacity = 1;
+        limits.stalled_after = Duration::from_millis(20);
+        let a = Endpoint::builder("a").unwrap().limits(limits).build(runtime);
+        bus.join(&a).await;
+        let mut numbers = bus.watch::<Number>(&a).await;
+        for number in 0..3 {
+            a.broadcast(Number(number)).await.unwrap();
+        }
+        assert_eq!(*numbers.next().await, Number(0));
+        a.broadcast(Number(3)).await.unwrap();
+        let said = panic_of(numbers.is_over()).await;
+        assert_eq!(said, format!("{}: 2 events were lost", Number::NAME));
     });
 }
