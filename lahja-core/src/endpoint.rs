@@ -361,6 +361,11 @@ impl WeakEndpoint {
     pub fn upgrade(&self) -> Option<Endpoint> {
         self.0.upgrade().map(|handle| Endpoint { handle })
     }
+
+    /// Tells whether both are handles to the same endpoint.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        self.0.ptr_eq(&other.0)
+    }
 }
 
 impl fmt::Debug for WeakEndpoint {

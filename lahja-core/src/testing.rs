@@ -63,19 +63,26 @@
 //! # }));
 //! ```
 
+mod mark;
+mod watch;
+
 use std::fmt;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use futures_lite::future::{or, poll_once, zip};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use futures_lite::future::{or, zip};
 
 use crate::endpoint::{Endpoint, WeakEndpoint};
-use crate::event::{Event, Received, Request};
+use crate::error::ConnectError;
+use crate::event::{Event, Received};
+use crate::name::EndpointName;
 use crate::runtime::Runtime;
-use crate::subscription::EventStream;
 use crate::sync::lock;
 use crate::transport::memory_pair;
+
+use mark::{Mark, Seen};
+
+pub use watch::Watch;
 
 /// How long a test waits for what is to come, unless it says otherwise.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -101,9 +108,15 @@ impl TestBus {
 
     /// Creates an endpoint that is connected to every other one of the bus.
     ///
+    /// Endpoints may be created at the same time: each pair is connected once both are done.
+    ///
     /// # Panics
     ///
-    /// Panics if `name` cannot name an endpoint, or is taken.
+    /// Panics if `name` cannot name an endpoint, or is taken; or as [`join`](Self::join) does.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future closes the endpoint, and its name is free.
     pub async fn endpoint(&self, name: impl AsRef<str>) -> Endpoint {
         let endpoint = match Endpoint::new(&name, self.runtime.clone()) {
             Ok(endpoint) => endpoint,
@@ -116,19 +129,33 @@ impl TestBus {
     /// Connects an endpoint to every other one of the bus. For one with groups or limits of its
     /// own: [`Endpoint::builder`].
     ///
+    /// Those that are closed are not on the bus any more, and their names are free. For each of the
+    /// others the endpoint waits for the [patience](Self::patience) at the most until it has seen
+    /// the end of one that bore the name before, and for
+    /// [`Limits::handshake_timeout`](crate::Limits::handshake_timeout) until the two are connected.
+    /// For [`settle`](Self::settle) it takes one of the endpoint's topics.
+    ///
     /// # Panics
     ///
-    /// Panics if its name is taken, or it is on the bus already.
+    /// Panics if its name is taken, which is so if it is on the bus already; if it is closed while
+    /// there is somebody to connect it to; or if it cannot be connected to one of them, as when
+    /// the two are connected by hand.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future leaves the endpoint off the bus, but connected to some of it. Close it:
+    /// it cannot join while they are connected.
     pub async fn join(&self, endpoint: &Endpoint) {
-        for member in self.members() {
-            let (near, far) = memory_pair();
-            let joined = zip(endpoint.attach(near), member.attach(far)).await;
-            if let (Err(error), _) | (_, Err(error)) = joined {
-                panic!("{} cannot join {}: {error}", endpoint.name(), member.name());
+        let (joining, others) = self.begin_to_join(endpoint);
+        // Whoever connects to it waits for its marks from then on.
+        endpoint.answer(|_: Received<Mark>| Seen).detach();
+        for other in others {
+            let joined = self.connect(endpoint, &other).await;
+            if let Err(error) = joined {
+                panic!("{} cannot join {}: {error}", endpoint.name(), other.name());
             }
         }
-        endpoint.answer(|_: Received<Mark>| Seen).detach();
-        lock(&self.members).push(endpoint.downgrade());
+        joining.stay();
     }
 
     /// Watches the events of a type that come to an endpoint of the bus, from this call on.
@@ -169,7 +196,79 @@ impl TestBus {
     }
 
     fn members(&self) -> Vec<Endpoint> {
-        lock(&self.members).iter().filter_map(WeakEndpoint::upgrade).collect()
+        open(&lock(&self.members))
+    }
+
+    /// Adds an endpoint and returns those that were there: of any two, the later one connects.
+    fn begin_to_join(&self, endpoint: &Endpoint) -> (Joining<'_>, Vec<Endpoint>) {
+        let mut members = lock(&self.members);
+        let others = open(&members);
+        if others.iter().any(|other| other.name() == endpoint.name()) {
+            drop(members);
+            panic!("{} cannot join the bus: its name is taken", endpoint.name());
+        }
+        let entry = endpoint.downgrade();
+        members.push(entry.clone());
+        (Joining { members: &self.members, entry: Some(entry) }, others)
+    }
+
+    /// Connects two endpoints, unless the other one is closed.
+    async fn connect(&self, endpoint: &Endpoint, other: &Endpoint) -> Result<(), ConnectError> {
+        // The end of one that bore the name before may not have come there yet.
+        self.in_time(until_left(other, endpoint.name())).await;
+        let (near, far) = memory_pair();
+        match zip(endpoint.attach(near), other.attach(far)).await {
+            (Err(_), _) | (_, Err(_)) if other.is_closed() && !endpoint.is_closed() => Ok(()),
+            (Err(error), _) | (_, Err(error)) => Err(error),
+            (Ok(_), Ok(_)) => Ok(()),
+        }
+    }
+
+    /// Waits for something for as long as the test may.
+    async fn in_time<T>(&self, future: impl Future<Output = T>) -> Option<T> {
+        let timeout = async {
+            self.runtime.sleep(self.patience).await;
+            None
+        };
+        or(async { Some(future.await) }, timeout).await
+    }
+}
+
+/// Returns those that are not closed.
+fn open(members: &[WeakEndpoint]) -> Vec<Endpoint> {
+    let members = members.iter().filter_map(WeakEndpoint::upgrade);
+    members.filter(|member| !member.is_closed()).collect()
+}
+
+/// Waits until an endpoint is not connected to one of this name.
+async fn until_left(endpoint: &Endpoint, name: &EndpointName) {
+    loop {
+        let changed = endpoint.connections_changed();
+        if !endpoint.is_connected_to(name) {
+            return;
+        }
+        changed.await;
+    }
+}
+
+/// The entry of an endpoint among the members of a bus; dropping it takes it away, unless it is to
+/// stay.
+struct Joining<'a> {
+    members: &'a Mutex<Vec<WeakEndpoint>>,
+    entry: Option<WeakEndpoint>,
+}
+
+impl Joining<'_> {
+    fn stay(mut self) {
+        self.entry = None;
+    }
+}
+
+impl Drop for Joining<'_> {
+    fn drop(&mut self) {
+        if let Some(entry) = &self.entry {
+            lock(self.members).retain(|member| !member.is(entry));
+        }
     }
 }
 
@@ -178,132 +277,3 @@ impl fmt::Debug for TestBus {
         f.debug_struct("TestBus").field("members", &self.members()).finish_non_exhaustive()
     }
 }
-
-/// The events of one type that come to one endpoint, as a test waits for them. Made by
-/// [`TestBus::watch`].
-#[must_use = "a watch does nothing unless it is asked"]
-pub struct Watch<'a, E: Event> {
-    bus: &'a TestBus,
-    events: EventStream<E>,
-}
-
-impl<E: Event> Watch<'_, E> {
-    /// Waits for the next event.
-    ///
-    /// # Panics
-    ///
-    /// Panics if none comes in time, or events were lost.
-    ///
-    /// # Cancel safety
-    ///
-    /// Dropping the future loses no event.
-    pub async fn next(&mut self) -> Received<E> {
-        match self.event().await {
-            Some(event) => event,
-            None => panic!("no {} has come within {:?}", E::NAME, self.bus.patience),
-        }
-    }
-
-    /// Waits for an event that `matches`, and lets go of those before it.
-    ///
-    /// # Panics
-    ///
-    /// Panics if none comes in time, and says what came instead; or if events were lost.
-    ///
-    /// # Cancel safety
-    ///
-    /// Dropping the future loses the events that came before the one it waits for.
-    pub async fn find(&mut self, matches: impl Fn(&E) -> bool) -> Received<E>
-    where
-        E: fmt::Debug,
-    {
-        let mut others = Vec::new();
-        loop {
-            match self.event().await {
-                Some(event) if matches(&event) => return event,
-                Some(event) => others.push(event),
-                None => panic!(
-                    "no such {} has come within {:?} of another; what came: {others:?}",
-                    E::NAME,
-                    self.bus.patience,
-                ),
-            }
-        }
-    }
-
-    /// Checks that nothing more comes of what was broadcast before this call.
-    ///
-    /// # Panics
-    ///
-    /// Panics if an event is there once the bus has [settled](TestBus::settle).
-    ///
-    /// # Cancel safety
-    ///
-    /// Dropping the future loses no event.
-    pub async fn is_over(&mut self)
-    where
-        E: fmt::Debug,
-    {
-        self.bus.settle().await;
-        if let Some(event) = poll_once(self.events.next()).await {
-            panic!("one more has come: {event:?}");
-        }
-    }
-
-    /// Waits for the next event for as long as the test may.
-    async fn event(&mut self) -> Option<Received<E>> {
-        let timeout = self.bus.runtime.sleep(self.bus.patience);
-        let timeout = async {
-            timeout.await;
-            None
-        };
-        match or(async { Some(self.events.next().await) }, timeout).await? {
-            Some(Ok(event)) => Some(event),
-            Some(Err(lagged)) => panic!("{}: {lagged}", E::NAME),
-            None => panic!("the endpoint is closed, no {} will come", E::NAME),
-        }
-    }
-}
-
-impl<E: Event> fmt::Debug for Watch<'_, E> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Watch").field("event", &E::NAME).finish_non_exhaustive()
-    }
-}
-
-/// Comes behind everything that was sent before it.
-struct Mark;
-
-/// Says that a mark has come.
-struct Seen;
-
-impl Event for Mark {
-    const NAME: &'static str = "lahja-core.testing.Mark";
-    const RESPONSE: Option<&'static str> = Some(Seen::NAME);
-}
-
-impl Request for Mark {
-    type Response = Seen;
-}
-
-impl Event for Seen {
-    const NAME: &'static str = "lahja-core.testing.Seen";
-}
-
-macro_rules! serialize_as_unit {
-    ($($name:ident),+) => {$(
-        impl Serialize for $name {
-            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.serialize_unit()
-            }
-        }
-
-        impl<'de> Deserialize<'de> for $name {
-            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                <()>::deserialize(deserializer).map(|()| Self)
-            }
-        }
-    )+};
-}
-
-serialize_as_unit!(Mark, Seen);

@@ -1,11 +1,13 @@
 //! The bus that users' tests are given.
 
 use std::panic::AssertUnwindSafe;
+use std::pin::pin;
 use std::time::Duration;
 
 use futures_lite::FutureExt;
+use futures_lite::future::{poll_once, zip};
 use lahja_core::testing::TestBus;
-use lahja_core::{Event, Received, Scope};
+use lahja_core::{Endpoint, Event, Limits, Received, Scope};
 use serde::{Deserialize, Serialize};
 
 use crate::common::{TestRuntime, run};
@@ -35,7 +37,7 @@ fn endpoints_of_a_test_bus_are_connected_each_to_each() {
         assert_eq!(b.connections(), ["a", "c"]);
         assert_eq!(c.connections(), ["a", "b"]);
         let taken = panic_of(bus.endpoint("a")).await;
-        assert!(taken.starts_with("a cannot join a: "), "{taken}");
+        assert_eq!(taken, "a cannot join the bus: its name is taken");
     });
 }
 
@@ -84,7 +86,7 @@ fn everything_has_come_once_the_bus_has_settled() {
         }
         bus.settle().await;
         for number in 0..1_000 {
-            let next = futures_lite::future::poll_once(numbers.next()).await;
+            let next = poll_once(numbers.next()).await;
             assert_eq!(next.expect("it is there").unwrap().unwrap().0, number);
         }
     });
@@ -105,5 +107,129 @@ fn a_watch_sees_what_a_handler_broadcasts() {
         a.broadcast(Number(21)).await.unwrap();
         assert_eq!(*doubles.next().await, Double(42));
         doubles.is_over().await;
+    });
+}
+
+#[test]
+fn endpoints_that_come_at_the_same_time_are_connected() {
+    run(|runtime| async {
+        let bus = TestBus::new(runtime);
+        let first = bus.endpoint("first").await;
+        let (a, (b, c)) = zip(bus.endpoint("a"), zip(bus.endpoint("b"), bus.endpoint("c"))).await;
+        assert_eq!(first.connections(), ["a", "b", "c"]);
+        assert_eq!(a.connections(), ["b", "c", "first"]);
+        assert_eq!(b.connections(), ["a", "c", "first"]);
+        assert_eq!(c.connections(), ["a", "b", "first"]);
+        bus.settle().await;
+    });
+}
+
+#[test]
+fn of_two_that_come_at_the_same_time_one_gets_the_name() {
+    run(|runtime| async {
+        let bus = TestBus::new(runtime);
+        let _first = bus.endpoint("first").await;
+        let (a, taken) = zip(bus.endpoint("a"), panic_of(bus.endpoint("a"))).await;
+        assert_eq!(taken, "a cannot join the bus: its name is taken");
+        assert_eq!(a.connections(), ["first"]);
+        bus.settle().await;
+    });
+}
+
+#[test]
+fn one_that_gives_up_joining_leaves_its_name_free() {
+    run(|runtime| async move {
+        let bus = TestBus::new(runtime.clone());
+        let first = bus.endpoint("first").await;
+        let kept = Endpoint::new("a", runtime.clone()).unwrap();
+        assert!(poll_once(pin!(bus.join(&kept))).await.is_none());
+        kept.close(Duration::ZERO).await;
+        assert!(poll_once(pin!(bus.endpoint("a"))).await.is_none());
+        let a = bus.endpoint("a").await;
+        let b = bus.endpoint("b").await;
+        assert_eq!(first.connections(), ["a", "b"]);
+        assert_eq!(a.connections(), ["b", "first"]);
+        assert_eq!(b.connections(), ["a", "first"]);
+        bus.settle().await;
+    });
+}
+
+#[test]
+fn one_that_cannot_join_is_not_on_the_bus() {
+    run(|runtime| async move {
+        let bus = TestBus::new(runtime.clone());
+        let first = bus.endpoint("first").await;
+        let closed = Endpoint::new("a", runtime).unwrap();
+        closed.close(Duration::ZERO).await;
+        let said = panic_of(bus.join(&closed)).await;
+        assert_eq!(said, "a cannot join first: the endpoint is closed");
+        bus.endpoint("a").await;
+        bus.settle().await;
+        assert!(panic_of(bus.join(&first)).await.contains("taken"));
+    });
+}
+
+#[test]
+fn endpoints_come_after_others_have_been_closed() {
+    run(|runtime| async {
+        let bus = TestBus::new(runtime);
+        let a = bus.endpoint("a").await;
+        let b = bus.endpoint("b").await;
+        b.close(Duration::ZERO).await;
+        let c = bus.endpoint("c").await;
+        assert_eq!(c.connections(), ["a"]);
+        drop(c);
+        let again = (bus.endpoint("b").await, bus.endpoint("c").await);
+        assert_eq!(a.connections(), ["b", "c"]);
+        bus.settle().await;
+        drop(again);
+    });
+}
+
+#[test]
+fn one_that_is_closed_while_another_comes_is_left_out() {
+    run(|runtime| async {
+        let bus = TestBus::new(runtime);
+        let [a, b] = [bus.endpoint("a").await, bus.endpoint("b").await];
+        let mut joining = pin!(bus.endpoint("c"));
+        assert!(poll_once(&mut joining).await.is_none());
+        a.close(Duration::ZERO).await;
+        let c = joining.await;
+        assert_eq!(c.connections(), ["b"]);
+        assert_eq!(b.connections(), ["c"]);
+    });
+}
+
+#[test]
+fn nothing_more_comes_to_an_endpoint_that_is_closed() {
+    run(|runtime| async {
+        let bus = TestBus::new(runtime);
+        let [a, b] = [bus.endpoint("a").await, bus.endpoint("b").await];
+        let mut numbers = bus.watch::<Number>(&b).await;
+        a.broadcast(Number(1)).await.unwrap();
+        bus.settle().await;
+        b.close(Duration::ZERO).await;
+        assert!(panic_of(numbers.is_over()).await.contains("Number(1)"));
+        numbers.is_over().await;
+    });
+}
+
+#[test]
+fn a_loss_is_told_from_an_event() {
+    run(|runtime| async move {
+        let bus = TestBus::new(runtime.clone());
+        let mut limits = Limits::default();
+        limits.capacity = 1;
+        limits.stalled_after = Duration::from_millis(20);
+        let a = Endpoint::builder("a").unwrap().limits(limits).build(runtime);
+        bus.join(&a).await;
+        let mut numbers = bus.watch::<Number>(&a).await;
+        for number in 0..3 {
+            a.broadcast(Number(number)).await.unwrap();
+        }
+        assert_eq!(*numbers.next().await, Number(0));
+        a.broadcast(Number(3)).await.unwrap();
+        let said = panic_of(numbers.is_over()).await;
+        assert_eq!(said, format!("{}: 2 events were lost", Number::NAME));
     });
 }
