@@ -4,8 +4,8 @@
 //! most of what a round trip takes. So a reader that finds nothing asks again, as often as the
 //! executor lets it, as long as that has paid lately: a try that finds nothing doubles how many
 //! waits go by before the next one, up to [`MAX_SKIPS`]; one that finds something, and a wait that
-//! a try would have spared on an executor that is not busy, brings the next one back at once. An idle
-//! connection costs nothing.
+//! a try would have spared on an executor that is not busy, brings the next one back at once. An
+//! idle connection costs nothing.
 
 use std::time::{Duration, Instant};
 
