@@ -67,7 +67,9 @@ mod mark;
 mod watch;
 
 use std::fmt;
+use std::future::poll_fn;
 use std::sync::{Arc, Mutex};
+use std::task::Poll;
 use std::time::Duration;
 
 use futures_lite::future::{or, zip};
@@ -146,9 +148,10 @@ impl TestBus {
     /// Dropping the future leaves the endpoint off the bus, but connected to some of it. Close it:
     /// it cannot join while they are connected.
     pub async fn join(&self, endpoint: &Endpoint) {
+        // Whoever is connected to it may send it marks at once.
+        let answering = endpoint.answer(|_: Received<Mark>| Seen);
         let (joining, others) = self.begin_to_join(endpoint);
-        // Whoever connects to it waits for its marks from then on.
-        endpoint.answer(|_: Received<Mark>| Seen).detach();
+        answering.detach();
         for other in others {
             let joined = self.connect(endpoint, &other).await;
             if let Err(error) = joined {
@@ -172,26 +175,36 @@ impl TestBus {
     }
 
     /// Waits until everything that endpoints of the bus have broadcast so far has come to every
-    /// subscription. Handlers may still be at work on it.
+    /// subscription. Handlers may still be at work on it. Endpoints that are closed before or
+    /// meanwhile, or are not connected any more, are left out.
     ///
     /// # Panics
     ///
-    /// Panics if an endpoint does not take it in time, as one whose events nobody consumes.
+    /// Panics if that takes longer than the [patience](Self::patience), as when an endpoint's
+    /// runtime does not run, and says between whom; or if an endpoint has no place for the topic
+    /// of the marks that the bus sends for it.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future changes nothing.
     pub async fn settle(&self) {
         let members = self.members();
+        let mut on_the_way = Vec::new();
         for one in &members {
             for other in &members {
-                if one.is_connected_to(other.name()) {
-                    one.wait_until_subscribed::<Mark>(crate::Scope::Endpoint(
-                        other.name().as_str(),
-                    ))
-                    .await;
-                    let marked = one.request(Mark).to(other.name()).timeout(self.patience).await;
-                    if let Err(error) = marked {
-                        panic!("{} does not hear {}: {error}", other.name(), one.name());
-                    }
+                if one.name() != other.name() {
+                    on_the_way.push((one.name(), other.name(), Box::pin(mark(one, other))));
                 }
             }
+        }
+        let settling = poll_fn(|context| {
+            on_the_way.retain_mut(|(_, _, mark)| mark.as_mut().poll(context).is_pending());
+            if on_the_way.is_empty() { Poll::Ready(()) } else { Poll::Pending }
+        });
+        if self.in_time(settling).await.is_none() {
+            let ways = on_the_way.iter().map(|(one, other, _)| format!("from {one} to {other}"));
+            let ways = ways.collect::<Vec<_>>().join(", ");
+            panic!("the bus has not settled within {:?} on the way {ways}", self.patience);
         }
     }
 
@@ -238,6 +251,21 @@ impl TestBus {
 fn open(members: &[WeakEndpoint]) -> Vec<Endpoint> {
     let members = members.iter().filter_map(WeakEndpoint::upgrade);
     members.filter(|member| !member.is_closed()).collect()
+}
+
+/// Waits until what one endpoint has sent to another has come there, unless they are parted.
+async fn mark(one: &Endpoint, other: &Endpoint) {
+    let are_parted = || one.is_closed() || other.is_closed() || !one.is_connected_to(other.name());
+    if are_parted() {
+        return;
+    }
+    let seen = one.request(Mark).to(other.name()).without_timeout().await;
+    match seen {
+        Err(error) if !are_parted() => {
+            panic!("{} cannot send a mark to {}: {error}", one.name(), other.name())
+        }
+        _ => {}
+    }
 }
 
 /// Waits until an endpoint is not connected to one of this name.
