@@ -102,7 +102,7 @@ impl TestBus {
         Self { runtime: Arc::new(runtime), patience: PATIENCE, members: Mutex::default() }
     }
 
-    /// Sets how long to wait for what is to come before the test fails. Default: 10 s.
+    /// Sets how long each call waits for what is to come before the test fails. Default: 10 s.
     pub fn patience(mut self, patience: Duration) -> Self {
         self.patience = patience;
         self
@@ -161,17 +161,31 @@ impl TestBus {
         joining.stay();
     }
 
-    /// Watches the events of a type that come to an endpoint of the bus, from this call on.
+    /// Watches the events of a type that come to an endpoint of the bus: all that its peers begin
+    /// to broadcast once this is done, and what comes before that.
     ///
     /// # Panics
     ///
-    /// Panics if the endpoint is closed.
+    /// Panics if the endpoint is closed, a peer has no place for another topic
+    /// ([`Limits::topics`](crate::Limits::topics)), or one has not acknowledged the subscription
+    /// within the [patience](Self::patience).
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future ends the subscription; events that came in the meantime are dropped.
     pub async fn watch<E: Event>(&self, endpoint: &Endpoint) -> Watch<'_, E> {
         let events = endpoint.stream();
-        if let Err(error) = events.ready().await {
-            panic!("{} cannot be watched: {error}", endpoint.name());
+        let name = endpoint.name();
+        match self.in_time(events.ready()).await {
+            Some(Ok(())) => Watch { bus: self, events },
+            Some(Err(error)) => panic!("{name} cannot be watched: {error}"),
+            None => {
+                panic!(
+                    "{name} cannot be watched: its peers have not agreed within {:?}",
+                    self.patience
+                )
+            }
         }
-        Watch { bus: self, events }
     }
 
     /// Waits until everything that endpoints of the bus have broadcast so far has come to every

@@ -288,6 +288,50 @@ fn a_bus_settles_without_those_that_are_closed_meanwhile() {
 }
 
 #[test]
+fn a_find_ends_though_others_keep_coming() {
+    run(|runtime| async move {
+        let bus = impatient(runtime.clone());
+        let [a, b] = [bus.endpoint("a").await, bus.endpoint("b").await];
+        let mut numbers = bus.watch::<Number>(&b).await;
+        runtime.spawn(Box::pin(async move {
+            while a.broadcast(Number(1)).await.is_ok() {
+                async_io::Timer::after(Duration::from_millis(1)).await;
+            }
+        }));
+        let said = panic_of(numbers.find(|number| number.0 == 2)).await;
+        assert!(said.starts_with("no such ") && said.contains("Number(1)"), "{said}");
+    });
+}
+
+#[test]
+fn an_endpoint_whose_peers_do_not_run_cannot_be_watched() {
+    run(|runtime| async {
+        let bus = impatient(runtime);
+        let apart = Apart::default();
+        let stuck = Endpoint::new("stuck", apart.clone()).unwrap();
+        bus.join(&stuck).await;
+        let running = apart.0.run(bus.endpoint("running")).await;
+        let said = panic_of(bus.watch::<Number>(&running)).await;
+        assert_eq!(said, "running cannot be watched: its peers have not agreed within 50ms");
+    });
+}
+
+#[test]
+fn an_endpoint_cannot_be_watched_whose_peers_take_no_more_topics() {
+    run(|runtime| async move {
+        let bus = TestBus::new(runtime.clone());
+        let mut limits = Limits::default();
+        limits.topics = 2;
+        let narrow = Endpoint::builder("narrow").unwrap().limits(limits).build(runtime);
+        bus.join(&narrow).await;
+        let a = bus.endpoint("a").await;
+        let _numbers = bus.watch::<Number>(&a).await;
+        let said = panic_of(bus.watch::<Double>(&a)).await;
+        assert_eq!(said, "a cannot be watched: endpoint \"narrow\" takes no more topics");
+    });
+}
+
+#[test]
 fn a_bus_does_not_settle_where_marks_cannot_be_sent() {
     run(|runtime| async move {
         let bus = TestBus::new(runtime.clone());
