@@ -118,7 +118,7 @@ impl TestBus {
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future closes the endpoint, and its name is free.
+    /// Dropping the future drops the endpoint, and its name is free.
     pub async fn endpoint(&self, name: impl AsRef<str>) -> Endpoint {
         let endpoint = match Endpoint::new(&name, self.runtime.clone()) {
             Ok(endpoint) => endpoint,
@@ -235,6 +235,8 @@ impl TestBus {
             panic!("{} cannot join the bus: its name is taken", endpoint.name());
         }
         let entry = endpoint.downgrade();
+        // Those that have left are forgotten.
+        *members = others.iter().map(Endpoint::downgrade).collect();
         members.push(entry.clone());
         (Joining { members: &self.members, entry: Some(entry) }, others)
     }
