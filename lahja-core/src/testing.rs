@@ -67,7 +67,9 @@ mod mark;
 mod watch;
 
 use std::fmt;
+use std::future::poll_fn;
 use std::sync::{Arc, Mutex};
+use std::task::Poll;
 use std::time::Duration;
 
 use futures_lite::future::{or, zip};
@@ -100,7 +102,7 @@ impl TestBus {
         Self { runtime: Arc::new(runtime), patience: PATIENCE, members: Mutex::default() }
     }
 
-    /// Sets how long to wait for what is to come before the test fails. Default: 10 s.
+    /// Sets how long each call waits for what is to come before the test fails. Default: 10 s.
     pub fn patience(mut self, patience: Duration) -> Self {
         self.patience = patience;
         self
@@ -116,7 +118,7 @@ impl TestBus {
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future closes the endpoint, and its name is free.
+    /// Dropping the future drops the endpoint, and its name is free.
     pub async fn endpoint(&self, name: impl AsRef<str>) -> Endpoint {
         let endpoint = match Endpoint::new(&name, self.runtime.clone()) {
             Ok(endpoint) => endpoint,
@@ -146,9 +148,10 @@ impl TestBus {
     /// Dropping the future leaves the endpoint off the bus, but connected to some of it. Close it:
     /// it cannot join while they are connected.
     pub async fn join(&self, endpoint: &Endpoint) {
+        // Whoever is connected to it may send it marks at once.
+        let answering = endpoint.answer(|_: Received<Mark>| Seen);
         let (joining, others) = self.begin_to_join(endpoint);
-        // Whoever connects to it waits for its marks from then on.
-        endpoint.answer(|_: Received<Mark>| Seen).detach();
+        answering.detach();
         for other in others {
             let joined = self.connect(endpoint, &other).await;
             if let Err(error) = joined {
@@ -158,40 +161,64 @@ impl TestBus {
         joining.stay();
     }
 
-    /// Watches the events of a type that come to an endpoint of the bus, from this call on.
+    /// Watches the events of a type that come to an endpoint of the bus: all that its peers begin
+    /// to broadcast once this is done, and what comes before that.
     ///
     /// # Panics
     ///
-    /// Panics if the endpoint is closed.
+    /// Panics if the endpoint is closed, a peer has no place for another topic
+    /// ([`Limits::topics`](crate::Limits::topics)), or one has not acknowledged the subscription
+    /// within the [patience](Self::patience).
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future ends the subscription; events that came in the meantime are dropped.
     pub async fn watch<E: Event>(&self, endpoint: &Endpoint) -> Watch<'_, E> {
         let events = endpoint.stream();
-        if let Err(error) = events.ready().await {
-            panic!("{} cannot be watched: {error}", endpoint.name());
+        let name = endpoint.name();
+        match self.in_time(events.ready()).await {
+            Some(Ok(())) => Watch { bus: self, events },
+            Some(Err(error)) => panic!("{name} cannot be watched: {error}"),
+            None => {
+                panic!(
+                    "{name} cannot be watched: its peers have not agreed within {:?}",
+                    self.patience
+                )
+            }
         }
-        Watch { bus: self, events }
     }
 
     /// Waits until everything that endpoints of the bus have broadcast so far has come to every
-    /// subscription. Handlers may still be at work on it.
+    /// subscription. Handlers may still be at work on it. Endpoints that are closed before or
+    /// meanwhile, or are not connected any more, are left out.
     ///
     /// # Panics
     ///
-    /// Panics if an endpoint does not take it in time, as one whose events nobody consumes.
+    /// Panics if that takes longer than the [patience](Self::patience), as when an endpoint's
+    /// runtime does not run, and says between whom; or if an endpoint has no place for the topic
+    /// of the marks that the bus sends for it.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future changes nothing.
     pub async fn settle(&self) {
         let members = self.members();
+        let mut on_the_way = Vec::new();
         for one in &members {
             for other in &members {
-                if one.is_connected_to(other.name()) {
-                    one.wait_until_subscribed::<Mark>(crate::Scope::Endpoint(
-                        other.name().as_str(),
-                    ))
-                    .await;
-                    let marked = one.request(Mark).to(other.name()).timeout(self.patience).await;
-                    if let Err(error) = marked {
-                        panic!("{} does not hear {}: {error}", other.name(), one.name());
-                    }
+                if one.name() != other.name() {
+                    on_the_way.push((one.name(), other.name(), Box::pin(mark(one, other))));
                 }
             }
+        }
+        let settling = poll_fn(|context| {
+            on_the_way.retain_mut(|(_, _, mark)| mark.as_mut().poll(context).is_pending());
+            if on_the_way.is_empty() { Poll::Ready(()) } else { Poll::Pending }
+        });
+        if self.in_time(settling).await.is_none() {
+            let ways = on_the_way.iter().map(|(one, other, _)| format!("from {one} to {other}"));
+            let ways = ways.collect::<Vec<_>>().join(", ");
+            panic!("the bus has not settled within {:?} on the way {ways}", self.patience);
         }
     }
 
@@ -208,6 +235,8 @@ impl TestBus {
             panic!("{} cannot join the bus: its name is taken", endpoint.name());
         }
         let entry = endpoint.downgrade();
+        // Those that have left are forgotten.
+        *members = others.iter().map(Endpoint::downgrade).collect();
         members.push(entry.clone());
         (Joining { members: &self.members, entry: Some(entry) }, others)
     }
@@ -238,6 +267,21 @@ impl TestBus {
 fn open(members: &[WeakEndpoint]) -> Vec<Endpoint> {
     let members = members.iter().filter_map(WeakEndpoint::upgrade);
     members.filter(|member| !member.is_closed()).collect()
+}
+
+/// Waits until what one endpoint has sent to another has come there, unless they are parted.
+async fn mark(one: &Endpoint, other: &Endpoint) {
+    let are_parted = || one.is_closed() || other.is_closed() || !one.is_connected_to(other.name());
+    if are_parted() {
+        return;
+    }
+    let seen = one.request(Mark).to(other.name()).without_timeout().await;
+    match seen {
+        Err(error) if !are_parted() => {
+            panic!("{} cannot send a mark to {}: {error}", one.name(), other.name())
+        }
+        _ => {}
+    }
 }
 
 /// Waits until an endpoint is not connected to one of this name.

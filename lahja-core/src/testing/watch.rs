@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use futures_lite::future::{or, poll_once};
+use futures_lite::future::{poll_once, yield_now};
 
 use super::TestBus;
 use crate::event::{Event, Received};
@@ -21,13 +21,14 @@ impl<E: Event> Watch<'_, E> {
     ///
     /// # Panics
     ///
-    /// Panics if none comes in time, or events were lost.
+    /// Panics if none comes within the [patience](TestBus::patience), events were lost, or the
+    /// endpoint is closed.
     ///
     /// # Cancel safety
     ///
     /// Dropping the future loses no event.
     pub async fn next(&mut self) -> Received<E> {
-        match self.event().await {
+        match self.bus.in_time(event(&mut self.events)).await {
             Some(event) => event,
             None => panic!("no {} has come within {:?}", E::NAME, self.bus.patience),
         }
@@ -37,7 +38,8 @@ impl<E: Event> Watch<'_, E> {
     ///
     /// # Panics
     ///
-    /// Panics if none comes in time, and says what came instead; or if events were lost.
+    /// Panics if none comes within the [patience](TestBus::patience), however many others do, and
+    /// says what came instead; or if events were lost, or the endpoint is closed.
     ///
     /// # Cancel safety
     ///
@@ -47,16 +49,24 @@ impl<E: Event> Watch<'_, E> {
         E: fmt::Debug,
     {
         let mut others = Vec::new();
-        loop {
-            match self.event().await {
-                Some(event) if matches(&event) => return event,
-                Some(event) => others.push(event),
-                None => panic!(
-                    "no such {} has come within {:?} of another; what came: {others:?}",
-                    E::NAME,
-                    self.bus.patience,
-                ),
+        let finding = async {
+            loop {
+                let event = event(&mut self.events).await;
+                if matches(&event) {
+                    return event;
+                }
+                others.push(event);
+                // However fast they come, the end of the patience is seen.
+                yield_now().await;
             }
+        };
+        match self.bus.in_time(finding).await {
+            Some(event) => event,
+            None => panic!(
+                "no such {} has come within {:?}; what came: {others:?}",
+                E::NAME,
+                self.bus.patience,
+            ),
         }
     }
 
@@ -82,19 +92,14 @@ impl<E: Event> Watch<'_, E> {
             Some(Some(Err(lagged))) => panic!("{}: {lagged}", E::NAME),
         }
     }
+}
 
-    /// Waits for the next event for as long as the test may.
-    async fn event(&mut self) -> Option<Received<E>> {
-        let timeout = self.bus.runtime.sleep(self.bus.patience);
-        let timeout = async {
-            timeout.await;
-            None
-        };
-        match or(async { Some(self.events.next().await) }, timeout).await? {
-            Some(Ok(event)) => Some(event),
-            Some(Err(lagged)) => panic!("{}: {lagged}", E::NAME),
-            None => panic!("the endpoint is closed, no {} will come", E::NAME),
-        }
+/// Waits for the next event.
+async fn event<E: Event>(events: &mut EventStream<E>) -> Received<E> {
+    match events.next().await {
+        Some(Ok(event)) => event,
+        Some(Err(lagged)) => panic!("{}: {lagged}", E::NAME),
+        None => panic!("the endpoint is closed, no {} will come", E::NAME),
     }
 }
 

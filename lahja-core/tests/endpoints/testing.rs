@@ -2,12 +2,14 @@
 
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
+use async_executor::Executor;
 use futures_lite::FutureExt;
 use futures_lite::future::{poll_once, zip};
 use lahja_core::testing::TestBus;
-use lahja_core::{Endpoint, Event, Limits, Received, Scope};
+use lahja_core::{BoxFuture, Endpoint, Event, Limits, Received, Runtime, Scope};
 use serde::{Deserialize, Serialize};
 
 use crate::common::{TestRuntime, run};
@@ -22,6 +24,22 @@ struct Double(u64);
 async fn panic_of<T>(future: impl Future<Output = T>) -> String {
     let panic = AssertUnwindSafe(future).catch_unwind().await.err().expect("it panics");
     *panic.downcast::<String>().expect("it says why")
+}
+
+/// A runtime that runs only while it is told to.
+#[derive(Clone, Default)]
+struct Apart(Arc<Executor<'static>>);
+
+impl Runtime for Apart {
+    fn spawn(&self, future: BoxFuture) {
+        self.0.spawn(future).detach();
+    }
+
+    fn sleep(&self, duration: Duration) -> BoxFuture {
+        Box::pin(async move {
+            async_io::Timer::after(duration).await;
+        })
+    }
 }
 
 fn impatient(runtime: TestRuntime) -> TestBus {
@@ -231,5 +249,100 @@ fn a_loss_is_told_from_an_event() {
         a.broadcast(Number(3)).await.unwrap();
         let said = panic_of(numbers.is_over()).await;
         assert_eq!(said, format!("{}: 2 events were lost", Number::NAME));
+    });
+}
+
+#[test]
+fn a_bus_does_not_settle_while_an_endpoint_does_not_run() {
+    run(|runtime| async {
+        let bus = impatient(runtime);
+        let apart = Apart::default();
+        let stuck = Endpoint::new("stuck", apart.clone()).unwrap();
+        bus.join(&stuck).await;
+        let running = apart.0.run(bus.endpoint("running")).await;
+        let said = panic_of(bus.settle()).await;
+        assert_eq!(
+            said,
+            "the bus has not settled within 50ms on the way from stuck to running, \
+             from running to stuck",
+        );
+        drop(running);
+    });
+}
+
+#[test]
+fn a_bus_settles_without_those_that_are_closed_meanwhile() {
+    run(|runtime| async {
+        let bus = TestBus::new(runtime);
+        let [a, b, c] = [bus.endpoint("a").await, bus.endpoint("b").await, bus.endpoint("c").await];
+        let mut settling = pin!(bus.settle());
+        assert!(poll_once(&mut settling).await.is_none());
+        b.close(Duration::ZERO).await;
+        settling.await;
+        let mut settling = pin!(bus.settle());
+        assert!(poll_once(&mut settling).await.is_none());
+        a.close(Duration::ZERO).await;
+        settling.await;
+        assert!(c.connections().is_empty());
+    });
+}
+
+#[test]
+fn a_find_ends_though_others_keep_coming() {
+    run(|runtime| async move {
+        let bus = impatient(runtime.clone());
+        let [a, b] = [bus.endpoint("a").await, bus.endpoint("b").await];
+        let mut numbers = bus.watch::<Number>(&b).await;
+        runtime.spawn(Box::pin(async move {
+            while a.broadcast(Number(1)).await.is_ok() {
+                async_io::Timer::after(Duration::from_millis(1)).await;
+            }
+        }));
+        let said = panic_of(numbers.find(|number| number.0 == 2)).await;
+        assert!(said.starts_with("no such ") && said.contains("Number(1)"), "{said}");
+    });
+}
+
+#[test]
+fn an_endpoint_whose_peers_do_not_run_cannot_be_watched() {
+    run(|runtime| async {
+        let bus = impatient(runtime);
+        let apart = Apart::default();
+        let stuck = Endpoint::new("stuck", apart.clone()).unwrap();
+        bus.join(&stuck).await;
+        let running = apart.0.run(bus.endpoint("running")).await;
+        let said = panic_of(bus.watch::<Number>(&running)).await;
+        assert_eq!(said, "running cannot be watched: its peers have not agreed within 50ms");
+    });
+}
+
+#[test]
+fn an_endpoint_cannot_be_watched_whose_peers_take_no_more_topics() {
+    run(|runtime| async move {
+        let bus = TestBus::new(runtime.clone());
+        let mut limits = Limits::default();
+        limits.topics = 2;
+        let narrow = Endpoint::builder("narrow").unwrap().limits(limits).build(runtime);
+        bus.join(&narrow).await;
+        let a = bus.endpoint("a").await;
+        let _numbers = bus.watch::<Number>(&a).await;
+        let said = panic_of(bus.watch::<Double>(&a)).await;
+        assert_eq!(said, "a cannot be watched: endpoint \"narrow\" takes no more topics");
+    });
+}
+
+#[test]
+fn a_bus_does_not_settle_where_marks_cannot_be_sent() {
+    run(|runtime| async move {
+        let bus = TestBus::new(runtime.clone());
+        let mut limits = Limits::default();
+        limits.topics = 1;
+        let narrow = Endpoint::builder("narrow").unwrap().limits(limits).build(runtime.clone());
+        let a = Endpoint::new("a", runtime).unwrap();
+        let _numbers = a.stream::<Number>();
+        bus.join(&narrow).await;
+        bus.join(&a).await;
+        let said = panic_of(bus.settle()).await;
+        assert!(said.contains("cannot send a mark to"), "{said}");
     });
 }
