@@ -190,6 +190,7 @@ macro_rules! cases_in_one_process {
             mod lying {
                 an_answer_of_the_wrong_type_is_refused_where_it_is_given,
                 a_response_of_the_wrong_type_is_refused_where_it_arrives,
+                a_response_of_somebody_who_was_not_asked_counts_for_nothing,
                 frames_that_lie_cost_their_connection_alone,
                 a_peer_that_says_nothing_is_disconnected_when_its_time_is_up,
                 lies_after_the_handshake_cost_their_connection_alone,

@@ -17,6 +17,9 @@ pub trait Subject: 'static {
     fn run<F: Future<Output = ()>>(main: impl FnOnce(Self::Platform) -> F);
 
     /// Describes a program in the adapter's way; most often `command.into()`.
+    ///
+    /// It must keep the command's arguments, environment and redirections. The `From` of
+    /// `async-process` forgets where standard output and error go: set them again.
     fn command(command: Command) -> <Self::Platform as Platform>::Command;
 
     /// Returns the environment variables that the runtime needs from the start of a process, such

@@ -60,9 +60,7 @@ pub async fn a_response_of_the_wrong_type_is_refused_where_it_arrives<S: Subject
     ] {
         let asking = async { parent.request(Question(1)).without_timeout().await };
         let answering = async {
-            let event = peer.hear(kind::EVENT).await.unwrap();
-            assert_eq!(event[..3], [kind::EVENT, 1, 0]);
-            let (id, _question) = wire::split_varint(&event[3..]);
+            let id = asked_id(&mut peer).await;
             let response = wire::response(id, response_type, payload);
             peer.say(&response).await;
             // Again: it is not asked any more.
@@ -90,6 +88,36 @@ pub async fn a_response_of_the_wrong_type_is_refused_where_it_arrives<S: Subject
     }
     assert!(parent.is_connected_to("handmade"));
     assert_eq!(parent.stats().requests_in_flight, 0);
+    still_serves(stage.bus(), &parent).await;
+}
+
+pub async fn a_response_of_somebody_who_was_not_asked_counts_for_nothing<S: Subject>(
+    stage: Stage<S>,
+) {
+    let parent = stage.endpoint("parent").await;
+    let mut numbers = parent.stream::<Number>();
+    let path = stage.bus().path().join("parent.ipc");
+    let mut asked = RawPeer::introduce(stage.platform(), &path, "asked").await;
+    asked.say(&wire::announce(1, 0, Question::NAME)).await;
+    parent.wait_until_subscribed::<Question>(Scope::Endpoint("asked")).await;
+    let mut guesser = RawPeer::introduce(stage.platform(), &path, "guesser").await;
+    let topic = announced_number(&mut guesser, Number::NAME).await;
+
+    let number = wire::topic_hash(Number::NAME);
+    let asking = async { parent.request(Question(1)).without_timeout().await };
+    let answering = async {
+        let id = asked_id(&mut asked).await;
+        for guess in [id, id + 1, id ^ (1 << 32), 0, u64::MAX] {
+            guesser.say(&wire::response(guess, number, &[66])).await;
+        }
+        // When this has come, the guesses have, too.
+        guesser.say(&wire::event(topic, &[7])).await;
+        assert_eq!(numbers.next().await.unwrap().unwrap().0, 7);
+        asked.say(&wire::response(id, number, &[3])).await;
+    };
+    let (answer, ()) = zip(asking, answering).await;
+    assert_eq!(answer.unwrap(), Number(3));
+    assert!(parent.is_connected_to("guesser"));
     still_serves(stage.bus(), &parent).await;
 }
 
@@ -194,4 +222,11 @@ async fn announced_number<T: AsyncRead + AsyncWrite + Unpin>(
             return wire::split_varint(rest).0;
         }
     }
+}
+
+/// Waits for a request of the topic 0 and returns its id.
+async fn asked_id<T: AsyncRead + AsyncWrite + Unpin>(peer: &mut RawPeer<T>) -> u64 {
+    let event = peer.hear(kind::EVENT).await.unwrap();
+    assert_eq!(event[..3], [kind::EVENT, 1, 0]);
+    wire::split_varint(&event[3..]).0
 }

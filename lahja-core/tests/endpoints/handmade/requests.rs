@@ -194,3 +194,19 @@ fn an_answer_of_a_peer_that_was_not_asked_or_has_answered_is_not_taken() {
         assert_eq!(a.connections(), ["x", "y"]);
     });
 }
+
+#[test]
+fn a_request_whose_topic_is_withdrawn_while_it_waits_for_room_is_unanswered() {
+    run(|runtime| async move {
+        let a = build(&runtime, "a", |a| a);
+        let peer = Peer::join(&a, "x", &[(Question::NAME, 1)]).await;
+        // It fills the window.
+        a.broadcast(Question(1)).now().unwrap();
+        let mut request = a.request(Question(2)).without_timeout().into_future();
+        assert!(poll_once(&mut request).await.is_none());
+        peer.say(&wire::withdraw(2, 0));
+        let error = request.await.unwrap_err();
+        assert!(matches!(error, RequestError::Unanswered { .. }), "{error:?}");
+        assert!(a.is_connected_to("x"));
+    });
+}

@@ -4,6 +4,7 @@
 pub(super) mod kind {
     pub(in super::super) const HELLO: u8 = 0x01;
     pub(in super::super) const ANNOUNCE: u8 = 0x03;
+    pub(in super::super) const WITHDRAW: u8 = 0x04;
     pub(in super::super) const READY: u8 = 0x05;
     pub(in super::super) const CREDIT: u8 = 0x07;
     pub(in super::super) const EVENT: u8 = 0x08;
@@ -80,6 +81,11 @@ pub(super) fn announce(epoch: u64, number: u64, window: u32, name: &str) -> Vec<
     content.extend(0_u64.to_le_bytes());
     content.extend(text(name));
     content
+}
+
+/// Withdraws a topic.
+pub(super) fn withdraw(epoch: u64, number: u64) -> Vec<u8> {
+    numbers(kind::WITHDRAW, &[epoch, number])
 }
 
 /// A topic that an endpoint has announced.
