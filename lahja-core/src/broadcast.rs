@@ -157,11 +157,8 @@ impl<'a, E: Event> IntoFuture for Broadcast<'a, E> {
     type IntoFuture = BroadcastFuture<'a, E>;
 
     fn into_future(self) -> BroadcastFuture<'a, E> {
-        BroadcastFuture {
-            endpoint: self.endpoint,
-            start: Some((self.event, self.rules)),
-            state: State::Done,
-        }
+        let Broadcast { endpoint, event, rules } = self;
+        BroadcastFuture { endpoint, event: Some(event), rules, state: State::New }
     }
 }
 
@@ -182,12 +179,14 @@ impl<E> fmt::Debug for Broadcast<'_, E> {
 #[must_use = "futures do nothing unless polled"]
 pub struct BroadcastFuture<'a, E> {
     endpoint: &'a Endpoint,
-    // Taken by the first poll.
-    start: Option<(E, Option<Box<Rules<'a>>>)>,
+    // Taken by whoever gets the event itself, rather than its encoding.
+    event: Option<E>,
+    rules: Option<Box<Rules<'a>>>,
     state: State<E>,
 }
 
 enum State<E> {
+    New,
     Delivering(Box<Delivery<E>>),
     Answering(Box<Answering<E>>),
     /// Everything is sent; others have their turn first.
@@ -210,29 +209,32 @@ impl<E: Event> Future for BroadcastFuture<'_, E> {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let shared = self.endpoint.shared();
-        if let Some((event, rules)) = self.start.take() {
+        if let State::New = self.state {
+            let Self { event, rules, state, .. } = &mut *self;
+            *state = State::Done;
             if shared.is_closed() {
                 return Poll::Ready(Err(BroadcastError::Closed));
             }
             let rules = rules.as_deref();
             if let Some(reply) = rules.and_then(|rules| rules.reply.clone()) {
-                self.state =
-                    State::Answering(Box::new(Answering { response: event, reply, room: None }));
+                let response = event.take().expect("the event is still there");
+                *state = State::Answering(Box::new(Answering { response, reply, room: None }));
             } else {
                 let reach = rules.map_or(&EVERYBODY, |rules| &rules.reach);
                 match begin(shared, event, reach, None) {
                     Ok(Begun::Done(Turn::GoesOn)) => return Poll::Ready(Ok(())),
                     Ok(Begun::Done(Turn::IsOver)) => {
-                        self.state = State::Yielding;
+                        *state = State::Yielding;
                         context.waker().wake_by_ref();
                         return Poll::Pending;
                     }
-                    Ok(Begun::Waiting(delivery)) => self.state = State::Delivering(delivery),
+                    Ok(Begun::Waiting(delivery)) => *state = State::Delivering(delivery),
                     Err(refused) => return Poll::Ready(refusal(refused, rules)),
                 }
             }
         }
         match std::mem::replace(&mut self.state, State::Done) {
+            State::New => unreachable!("it has begun above"),
             State::Delivering(mut delivery) => {
                 if delivery.poll(shared, context).is_pending() {
                     self.state = State::Delivering(delivery);

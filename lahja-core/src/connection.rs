@@ -81,6 +81,15 @@ impl Inlet {
         }
     }
 
+    /// Returns credit for what was consumed if it is much, or if the producer has none left.
+    ///
+    /// To gather it until then costs nothing but a count.
+    pub(crate) fn release_worthwhile(&self, bytes: &mut u64) {
+        if *bytes >= self.intake.worthwhile() || self.intake.is_exhausted() {
+            self.release(std::mem::take(bytes));
+        }
+    }
+
     /// Returns what credit there is, be it little, if the producer has waited for it for long: it
     /// would take a consumer that is slow for one that consumes nothing.
     fn overdue(&self) -> Option<u64> {

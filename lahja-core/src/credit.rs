@@ -182,6 +182,12 @@ impl Intake {
         Ok(())
     }
 
+    /// Returns how much may be consumed before it is [released](Self::release): a small part of what
+    /// is given back at once.
+    pub(crate) fn worthwhile(&self) -> u64 {
+        self.window / 32
+    }
+
     /// Tells whether the producer has no credit left but what is due to it.
     pub(crate) fn is_exhausted(&self) -> bool {
         let received = self.received.load(Ordering::Relaxed);

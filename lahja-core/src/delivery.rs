@@ -55,24 +55,33 @@ pub(crate) enum Refused<E> {
 
 /// Hands an event to everybody within `reach` who has room. With the id of a request, the event
 /// asks for an answer.
+///
+/// The event is taken if somebody gets it as it is, or if it is given back.
+///
+/// # Panics
+///
+/// Panics if there is no event.
 pub(crate) fn begin<E: Event>(
     shared: &Arc<Shared>,
-    event: E,
+    event: &mut Option<E>,
     reach: &Reach<'_>,
     request: Option<u64>,
 ) -> Result<Begun<E>, Refused<E>> {
     let audience = shared.audience::<E>();
-    let mut sent = Sent::default();
+    let mut reached = false;
+    let mut turn = Turn::GoesOn;
+    let mut delivery = None;
     let targets = || audience.targets.iter().filter(|t| reach.admits_peer(&t.peer));
     if let Some(max) = targets().map(|target| target.peer.max_frame).min() {
         let mut scratch = SCRATCH.take();
-        let payload = match payload::encode_over(&event, &mut scratch) {
+        let encoded = event.as_ref().expect(IS_THERE);
+        let payload = match payload::encode_over(encoded, &mut scratch) {
             Ok(len) => &scratch[..len],
-            Err(error) => return Err(Refused::Unencodable(event, error)),
+            Err(error) => return Err(Refused::Unencodable(take(event), error)),
         };
         let len = payload.len() + MAX_HEADER;
         if len > max {
-            return Err(Refused::TooLarge(event, len, max));
+            return Err(Refused::TooLarge(take(event), len, max));
         }
         for (at, target) in targets().enumerate() {
             // Two types of one name at a peer are one place to ask.
@@ -80,54 +89,41 @@ pub(crate) fn begin<E: Event>(
             if request.is_some() && targets().take(at).any(is_asked) {
                 continue;
             }
-            let (push, turn) = push(shared, target, request, payload);
-            sent.reached |= push != Push::Gone;
-            if turn == Turn::IsOver {
-                sent.turn = turn;
+            let (push, its_turn) = push(shared, target, request, payload);
+            reached |= push != Push::Gone;
+            if its_turn == Turn::IsOver {
+                turn = its_turn;
             }
             if push == Push::Full {
-                sent.waiting.push(target.clone());
+                let delivery = delivery.get_or_insert_with(|| Delivery::boxed(request));
+                if delivery.peers.is_empty() {
+                    delivery.payload = payload.to_vec();
+                }
+                delivery.peers.push(target.clone());
             }
-        }
-        if !sent.waiting.is_empty() {
-            sent.payload = payload.to_vec();
         }
         if scratch.len() <= MAX_SCRATCH {
             SCRATCH.set(scratch);
         }
     }
-    let mut delivery = match (audience.topic(), reach.admits(&shared.name, &shared.groups)) {
-        (Some(topic), true) => match begin_locally(shared, topic, event, request) {
-            Ok(delivery) => delivery,
-            Err(event) if !sent.reached => return Err(Refused::Nobody(event)),
-            Err(_) => None,
-        },
-        _ if !sent.reached => return Err(Refused::Nobody(event)),
-        _ => None,
-    };
-    if !sent.waiting.is_empty() {
-        let delivery = delivery.get_or_insert_with(|| Box::new(Delivery::new(request)));
-        delivery.payload = sent.payload;
-        delivery.peers = sent.waiting;
+    if let Some(topic) = audience.topic() {
+        if reach.admits(&shared.name, &shared.groups) {
+            reached |= begin_locally(shared, topic, event, request, &mut delivery);
+        }
+    }
+    if !reached {
+        return Err(Refused::Nobody(take(event)));
     }
     Ok(match delivery {
         Some(delivery) => Begun::Waiting(delivery),
-        None => Begun::Done(sent.turn),
+        None => Begun::Done(turn),
     })
 }
 
-/// What became of an event at the peers.
-struct Sent {
-    reached: bool,
-    turn: Turn,
-    payload: Vec<u8>,
-    waiting: Vec<Peer>,
-}
+const IS_THERE: &str = "a delivery begins with an event";
 
-impl Default for Sent {
-    fn default() -> Self {
-        Self { reached: false, turn: Turn::GoesOn, payload: Vec::new(), waiting: Vec::new() }
-    }
+fn take<E>(event: &mut Option<E>) -> E {
+    event.take().expect(IS_THERE)
 }
 
 /// Checks that everybody within `reach` has room, then hands the event over.
@@ -223,17 +219,19 @@ fn wanting<E: Event>(shared: &Shared, topic: &Topic<E>) -> Vec<Arc<Inbox<E>>> {
     wanting.cloned().collect()
 }
 
-/// Hands the event to this endpoint's own subscriptions, or gives it back if there are none.
+/// Hands the event to this endpoint's own subscriptions. Tells whether there are any.
 fn begin_locally<E: Event>(
     shared: &Arc<Shared>,
     topic: &Topic<E>,
-    event: E,
+    event: &mut Option<E>,
     request: Option<u64>,
-) -> Result<Option<Box<Delivery<E>>>, E> {
+    delivery: &mut Option<Box<Delivery<E>>>,
+) -> bool {
     let mut wanting = wanting(shared, topic);
     if wanting.is_empty() {
-        return Err(event);
+        return false;
     }
+    let event = take(event);
     let reply = request.map(|id| {
         shared.pending().add(id, Asked::Local);
         Reply::to_self::<E>(Arc::downgrade(shared), id)
@@ -256,12 +254,12 @@ fn begin_locally<E: Event>(
             (!wanting.is_empty()).then_some(event)
         }
     };
-    Ok(rest.map(|event| {
-        let mut delivery = Box::new(Delivery::new(request));
+    if let Some(event) = rest {
+        let delivery = delivery.get_or_insert_with(|| Delivery::boxed(request));
         delivery.event = Some(event);
         delivery.inboxes = wanting;
-        delivery
-    }))
+    }
+    true
 }
 
 fn push(shared: &Shared, target: &Peer, request: Option<u64>, payload: &[u8]) -> (Push, Turn) {
@@ -282,8 +280,8 @@ fn push(shared: &Shared, target: &Peer, request: Option<u64>, payload: &[u8]) ->
 }
 
 impl<E: Event> Delivery<E> {
-    fn new(request: Option<u64>) -> Self {
-        Self {
+    fn boxed(request: Option<u64>) -> Box<Self> {
+        Box::new(Self {
             payload: Vec::new(),
             peers: Vec::new(),
             event: None,
@@ -291,7 +289,7 @@ impl<E: Event> Delivery<E> {
             request,
             gone: None,
             listeners: Vec::new(),
-        }
+        })
     }
 
     /// Returns the last peer that ended, rather than lost interest, before it had room.

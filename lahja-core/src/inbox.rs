@@ -1,6 +1,7 @@
 //! The bounded queue of one subscription, and what happens when it is full.
 
 mod charge;
+mod packed;
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,6 +17,7 @@ use crate::name::EndpointName;
 use crate::sync::lock;
 
 pub(crate) use charge::{Charge, Credit};
+pub(crate) use packed::{Consumed, MAX_PACKED, Packed};
 
 use charge::LocalRoom;
 
@@ -70,18 +72,31 @@ pub(crate) struct Inbox<E> {
 }
 
 struct Queue<E> {
-    items: VecDeque<Item<E>>,
-    // How many of the items are events.
+    entries: VecDeque<Entry<E>>,
+    // How many of the entries are events; used only if some may be dropped.
     events: usize,
     waker: Option<Waker>,
     closed: bool,
 }
 
 /// One entry of a queue.
+pub(crate) enum Entry<E> {
+    Item(Item<E>),
+    /// Events of one peer, to be decoded. There are none where some may be dropped.
+    Packed(Packed),
+}
+
+/// What a consumer gets.
 pub(crate) enum Item<E> {
     /// An event, and what its place costs until it is consumed.
     Event(Received<E>, Charge),
     Lagged(Lagged),
+}
+
+impl<E> Entry<E> {
+    fn lagged(count: u64) -> Self {
+        Self::Item(Item::Lagged(Lagged(count)))
+    }
 }
 
 impl<E> Item<E> {
@@ -115,7 +130,7 @@ impl<E> Inbox<E> {
         Self {
             config,
             queue: Mutex::new(Queue {
-                items: VecDeque::new(),
+                entries: VecDeque::new(),
                 events: 0,
                 waker: None,
                 closed: false,
@@ -156,7 +171,7 @@ impl<E> Inbox<E> {
             return None;
         }
         let full = queue.events >= self.config.capacity.max(1);
-        let event = Item::Event(event, charge);
+        let event = Entry::Item(Item::Event(event, charge));
         let dropped = match self.config.overflow {
             Overflow::DropNewest if full => {
                 queue.lag_last(1);
@@ -177,22 +192,21 @@ impl<E> Inbox<E> {
     }
 
     /// Queues a batch of events where nothing may be lost. Returns whom to wake.
-    pub(crate) fn push_all(&self, events: &mut VecDeque<Item<E>>) -> Option<Waker> {
-        if events.is_empty() {
+    pub(crate) fn push_all(&self, batch: &mut VecDeque<Entry<E>>) -> Option<Waker> {
+        if batch.is_empty() {
             return None;
         }
         debug_assert!(self.is_lossless());
         let mut queue = lock(&self.queue);
         if queue.closed {
             drop(queue);
-            events.clear();
+            batch.clear();
             return None;
         }
-        queue.events += events.len();
-        if queue.items.is_empty() {
-            std::mem::swap(&mut queue.items, events);
+        if queue.entries.is_empty() {
+            std::mem::swap(&mut queue.entries, batch);
         } else {
-            queue.items.append(events);
+            queue.entries.append(batch);
         }
         queue.waker.take()
     }
@@ -215,15 +229,15 @@ impl<E> Inbox<E> {
     /// the first entry, so that what waits can still be dropped. Ready with `false` at the end.
     pub(crate) fn poll_take(
         &self,
-        batch: &mut VecDeque<Item<E>>,
+        batch: &mut VecDeque<Entry<E>>,
         context: &mut Context<'_>,
     ) -> Poll<bool> {
         let mut queue = lock(&self.queue);
-        if queue.items.is_empty() {
+        if queue.entries.is_empty() {
             // The next event, which may never come, is not what tells of those before it.
             self.add_missed(&mut queue);
         }
-        if queue.items.is_empty() {
+        if queue.entries.is_empty() {
             if queue.closed {
                 return Poll::Ready(false);
             }
@@ -234,8 +248,7 @@ impl<E> Inbox<E> {
             return Poll::Pending;
         }
         if self.is_lossless() {
-            std::mem::swap(&mut queue.items, batch);
-            queue.events = 0;
+            std::mem::swap(&mut queue.entries, batch);
         } else {
             batch.extend(queue.pop());
         }
@@ -260,12 +273,12 @@ impl<E> Inbox<E> {
         self.add_missed(&mut queue);
         queue.closed = true;
         let waker = queue.waker.take();
-        let items = match rest {
+        let entries = match rest {
             Rest::Keep => VecDeque::new(),
-            Rest::Discard => std::mem::take(&mut queue.items),
+            Rest::Discard => std::mem::take(&mut queue.entries),
         };
         drop(queue);
-        drop(items);
+        drop(entries);
         waker.inspect(Waker::wake_by_ref);
         self.room.notify();
     }
@@ -288,34 +301,34 @@ pub(crate) enum Rest {
 
 impl<E> Queue<E> {
     fn lag_last(&mut self, count: u64) {
-        match self.items.back_mut() {
-            Some(Item::Lagged(Lagged(lost))) => *lost = lost.saturating_add(count),
-            _ => self.items.push_back(Item::Lagged(Lagged(count))),
+        match self.entries.back_mut() {
+            Some(Entry::Item(Item::Lagged(Lagged(lost)))) => *lost = lost.saturating_add(count),
+            _ => self.entries.push_back(Entry::lagged(count)),
         }
     }
 
-    fn push(&mut self, event: Item<E>) {
+    fn push(&mut self, event: Entry<E>) {
         self.events += 1;
-        self.items.push_back(event);
+        self.entries.push_back(event);
     }
 
-    fn pop(&mut self) -> Option<Item<E>> {
-        let item = self.items.pop_front();
-        self.events -= usize::from(matches!(item, Some(Item::Event(..))));
-        item
+    fn pop(&mut self) -> Option<Entry<E>> {
+        let entry = self.entries.pop_front();
+        self.events -= usize::from(matches!(entry, Some(Entry::Item(Item::Event(..)))));
+        entry
     }
 
     /// Appends an event and turns the first one into a gap.
-    fn replace_first(&mut self, event: Item<E>) -> Option<Item<E>> {
+    fn replace_first(&mut self, event: Entry<E>) -> Option<Entry<E>> {
         let mut lost = 1;
         let mut dropped = self.pop();
-        if let Some(Item::Lagged(Lagged(before))) = dropped {
+        if let Some(Entry::Item(Item::Lagged(Lagged(before)))) = dropped {
             lost = before.saturating_add(lost);
             dropped = self.pop();
         }
-        match self.items.front_mut() {
-            Some(Item::Lagged(Lagged(after))) => *after = after.saturating_add(lost),
-            _ => self.items.push_front(Item::Lagged(Lagged(lost))),
+        match self.entries.front_mut() {
+            Some(Entry::Item(Item::Lagged(Lagged(after)))) => *after = after.saturating_add(lost),
+            _ => self.entries.push_front(Entry::lagged(lost)),
         }
         self.push(event);
         dropped

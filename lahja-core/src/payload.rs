@@ -5,6 +5,8 @@
 //! [`decode`] bounds all of these by the size of what has arrived; see [`bounded`] for the rules.
 //! They are the receiver's: a value beyond them is encoded all the same.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use postcard::ser_flavors::Size;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -80,13 +82,15 @@ where
 ///
 /// # Errors
 ///
-/// [`PayloadError`] if the bytes are not one value of the type, or one that is out of bounds.
+/// [`PayloadError`] if the bytes are not one value of the type, or one that is out of bounds, or if
+/// the type's own `Deserialize` panics.
 #[inline]
 pub(crate) fn decode<T>(bytes: &[u8], max_depth: usize) -> Result<T, PayloadError>
 where
     T: DeserializeOwned,
 {
-    bounded::decode(bytes, max_depth)
+    catch_unwind(AssertUnwindSafe(|| bounded::decode(bytes, max_depth)))
+        .unwrap_or(Err(PayloadError::Panicked))
 }
 
 /// Encodes a value that has become longer since it was measured, as one behind a lock may.

@@ -147,7 +147,7 @@ impl<Q: Request> RequestFuture<'_, Q> {
         if let Some(deadline) = deadline {
             shared.look_at(deadline);
         }
-        let delivery = match begin(shared, request, &reach, Some(id)) {
+        let delivery = match begin(shared, &mut Some(request), &reach, Some(id)) {
             Ok(Begun::Done(_)) => {
                 shared.pending().seal(id, Failure::Unanswered);
                 None

@@ -1,5 +1,6 @@
 //! What all handles of one endpoint and its tasks share.
 
+mod audience;
 mod clock;
 mod registry;
 
@@ -26,7 +27,7 @@ use crate::session::{Session, Slot, common_version};
 use crate::sync::lock;
 use crate::topic::Topic;
 
-use registry::{Audience, Registry};
+use registry::Registry;
 
 /// The state of one endpoint.
 pub(crate) struct Shared {
@@ -40,6 +41,8 @@ pub(crate) struct Shared {
     closed: AtomicBool,
     // Locks are taken in this order: registry, a connection's, pending.
     registry: Mutex<Registry>,
+    // Counts the changes of who wants what. It changes under the lock of the registry.
+    version: Arc<AtomicU64>,
     pending: Mutex<Pending>,
     clock: Mutex<Option<Instant>>,
     clock_set: Notify,
@@ -83,6 +86,7 @@ impl Shared {
         limits: Limits,
         runtime: Arc<dyn Runtime>,
     ) -> Arc<Self> {
+        let registry = Registry::default();
         let shared = Arc::new(Self {
             name,
             groups,
@@ -92,7 +96,8 @@ impl Shared {
             nonce: nonce(),
             ids: AtomicU64::new(0),
             closed: AtomicBool::new(false),
-            registry: Mutex::default(),
+            version: registry.version(),
+            registry: Mutex::new(registry),
             pending: Mutex::default(),
             clock: Mutex::new(None),
             clock_set: Notify::new(),
@@ -235,11 +240,6 @@ impl Shared {
         }
         drop(registry);
         self.subscriptions_changed.notify(usize::MAX);
-    }
-
-    /// Returns everybody who wants events of a type: peers, and this endpoint's own topic.
-    pub(crate) fn audience<E: Event>(&self) -> Arc<Audience> {
-        self.registry().audience::<E>()
     }
 
     /// Adds a subscription and tells the peers. Its queue is closed at once if the endpoint is.

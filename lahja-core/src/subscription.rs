@@ -14,7 +14,7 @@ use crate::endpoint::Endpoint;
 use crate::error::{ReadyError, StreamEnded};
 use crate::event::{Event, Received, Request};
 use crate::handler::{self, AnswerOutput, HandlerOutput};
-use crate::inbox::{Charge, Config, Inbox, Item, Lagged, Overflow, Rest};
+use crate::inbox::{Charge, Config, Consumed, Entry, Inbox, Item, Lagged, Overflow, Rest};
 use crate::shared::Shared;
 use crate::sync::lock;
 
@@ -233,7 +233,7 @@ async fn ready(shared: &Weak<Shared>, event: TypeId) -> Result<(), ReadyError> {
 pub struct EventStream<E: Event> {
     subscriber: Arc<Subscriber<E>>,
     // What was taken from the queue and not yet handed out.
-    batch: VecDeque<Item<E>>,
+    batch: VecDeque<Entry<E>>,
 }
 
 impl<E: Event> EventStream<E> {
@@ -243,7 +243,7 @@ impl<E: Event> EventStream<E> {
     ///
     /// Dropping the future loses no event.
     pub async fn next(&mut self) -> Option<Result<Received<E>, Lagged>> {
-        poll_fn(|context| self.poll_item(context)).await.map(Item::consume)
+        poll_fn(|context| self.poll_next_event(context)).await
     }
 
     /// Waits until every peer that is connected by now has acknowledged the subscription: events
@@ -262,18 +262,46 @@ impl<E: Event> EventStream<E> {
 
     /// Waits for the next event, and keeps its charge with it until it is consumed.
     pub(crate) async fn next_charged(&mut self) -> Option<Item<E>> {
-        poll_fn(|context| self.poll_item(context)).await
+        poll_fn(|context| self.poll_item(Consumed::Later, context)).await
     }
 
-    fn poll_item(&mut self, context: &mut Context<'_>) -> Poll<Option<Item<E>>> {
+    fn poll_next_event(
+        &mut self,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Received<E>, Lagged>>> {
+        self.poll_item(Consumed::AtOnce, context).map(|item| item.map(Item::consume))
+    }
+
+    fn poll_item(
+        &mut self,
+        consumed: Consumed,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Item<E>>> {
         let inbox = &self.subscriber.inbox;
         if inbox.is_discarded() {
             self.batch.clear();
         }
-        if self.batch.is_empty() && !ready!(inbox.poll_take(&mut self.batch, context)) {
-            return Poll::Ready(None);
+        loop {
+            if let Some(Entry::Packed(packed)) = self.batch.front_mut() {
+                match packed.next(consumed) {
+                    Some(Ok(item)) => return Poll::Ready(Some(item)),
+                    Some(Err(error)) => {
+                        if let Some(shared) = self.subscriber.shared.upgrade() {
+                            shared.counters.count_malformed(&error);
+                        }
+                        continue;
+                    }
+                    None => {}
+                }
+            }
+            match self.batch.pop_front() {
+                Some(Entry::Item(item)) => return Poll::Ready(Some(item)),
+                // It is empty by now.
+                Some(Entry::Packed(_)) => {}
+                None if ready!(inbox.poll_take(&mut self.batch, context)) => {}
+                None => return Poll::Ready(None),
+            }
         }
-        Poll::Ready(self.batch.pop_front())
     }
 
     /// Splits off the handle of a stream that a handler will consume.
@@ -293,7 +321,7 @@ impl<E: Event> Stream for EventStream<E> {
     type Item = Result<Received<E>, Lagged>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.poll_item(context).map(|item| item.map(Item::consume))
+        self.poll_next_event(context)
     }
 }
 
@@ -325,7 +353,7 @@ impl<E: Event> Future for WaitFor<E> {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         loop {
-            match ready!(self.0.poll_item(context)).map(Item::consume) {
+            match ready!(self.0.poll_next_event(context)) {
                 Some(Ok(event)) => return Poll::Ready(Ok(event)),
                 Some(Err(_lagged)) => {}
                 None => return Poll::Ready(Err(StreamEnded)),

@@ -12,7 +12,7 @@ use crate::connection::Inlet;
 use crate::credit::{Room, charge};
 use crate::error::PayloadError;
 use crate::event::{Event, Received, Source};
-use crate::inbox::{Charge, Credit, Inbox, Item, Rest};
+use crate::inbox::{Charge, Credit, Entry, Inbox, Item, MAX_PACKED, Packed, Rest};
 use crate::name::EndpointName;
 use crate::payload;
 use crate::reply::Reply;
@@ -32,18 +32,16 @@ pub(crate) struct Topic<E> {
 /// The queues that take part in one delivery. A change replaces the list.
 pub(crate) type Inboxes<E> = Arc<[Arc<Inbox<E>>]>;
 
-/// An event on its way from a peer to the subscriptions of this endpoint.
-pub(crate) struct Arrival<'a> {
-    pub(crate) inlet: &'a Arc<Inlet>,
-    pub(crate) payload: &'a [u8],
-    pub(crate) reply: Option<Arc<Reply>>,
-}
-
 /// Where a reader puts the events of one topic of one connection until its batch is done.
 pub(crate) trait AnyStage: Send {
-    /// Decodes an event and queues it wherever it is wanted, at the next
-    /// [`flush`](Self::flush) at the latest.
-    fn receive(&mut self, arrival: Arrival<'_>, wakes: &mut Wakes) -> Result<(), PayloadError>;
+    /// Queues an event wherever it is wanted, at the next [`flush`](Self::flush) at the latest.
+    /// An error is that of decoding it, if that was not left to who consumes it.
+    fn receive(
+        &mut self,
+        payload: &[u8],
+        reply: Option<Arc<Reply>>,
+        wakes: &mut Wakes,
+    ) -> Result<(), PayloadError>;
 
     /// Queues what is staged.
     fn flush(&mut self, wakes: &mut Wakes);
@@ -52,13 +50,28 @@ pub(crate) trait AnyStage: Send {
 /// The stage for events of type `E`.
 ///
 /// The common case, one subscription that loses nothing, is staged: one lock and one wake-up for
-/// a batch. Whatever else there is gets its events at once.
+/// a batch, which is decoded where it is consumed. Whatever else there is gets its events at once.
 struct Stage<E: Event> {
     topic: Arc<Topic<E>>,
+    inlet: Arc<Inlet>,
     version: u64,
     inboxes: Inboxes<E>,
+    way: Way,
     // Invariant: empty unless `inboxes` is one lossless inbox, whose they are.
-    staged: VecDeque<Item<E>>,
+    staged: VecDeque<Entry<E>>,
+    // How many bytes were packed last.
+    packed: usize,
+}
+
+/// How events go to the subscriptions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    /// To several, or to one that may drop them.
+    Spread,
+    /// To one that loses nothing, as far as its predicate agrees.
+    Staged,
+    /// To one that loses nothing and takes all.
+    Packed,
 }
 
 /// A [`Topic`] whose type is known to itself alone.
@@ -72,8 +85,8 @@ pub(crate) trait AnyTopic: Send + Sync {
     /// Tells whether a subscription wants events of this peer.
     fn wants(&self, peer: &EndpointName) -> bool;
 
-    /// Returns what a connection's reader needs to hand events to the subscriptions.
-    fn stage(self: Arc<Self>) -> Box<dyn AnyStage>;
+    /// Returns what a connection's reader needs to hand what comes in there to the subscriptions.
+    fn stage(self: Arc<Self>, inlet: Arc<Inlet>) -> Box<dyn AnyStage>;
 
     /// Notes that a peer left out events.
     fn lagged(&self, peer: &EndpointName, count: u64);
@@ -123,12 +136,6 @@ pub(crate) fn passes<E>(inbox: &Inbox<E>, event: &E) -> bool {
     }
 }
 
-fn decode<E: Event>(payload: &[u8], max_depth: usize) -> Result<E, PayloadError> {
-    // A type's own `Deserialize` may panic: that costs the event and nothing else.
-    catch_unwind(AssertUnwindSafe(|| payload::decode(payload, max_depth)))
-        .unwrap_or(Err(PayloadError::Panicked))
-}
-
 impl<E: Event> AnyTopic for Topic<E> {
     fn name(&self) -> &'static str {
         E::NAME
@@ -142,9 +149,16 @@ impl<E: Event> AnyTopic for Topic<E> {
         self.inboxes().iter().any(|inbox| inbox.config.wants(peer))
     }
 
-    fn stage(self: Arc<Self>) -> Box<dyn AnyStage> {
-        let mut stage =
-            Stage { version: 0, inboxes: Arc::new([]), staged: VecDeque::new(), topic: self };
+    fn stage(self: Arc<Self>, inlet: Arc<Inlet>) -> Box<dyn AnyStage> {
+        let mut stage = Stage {
+            topic: self,
+            inlet,
+            version: 0,
+            inboxes: Arc::new([]),
+            way: Way::Spread,
+            staged: VecDeque::new(),
+            packed: 0,
+        };
         stage.refresh();
         Box::new(stage)
     }
@@ -163,7 +177,10 @@ impl<E: Event> AnyTopic for Topic<E> {
     }
 
     fn close(&self) {
-        for inbox in self.inboxes().iter() {
+        // Whoever still knows the topic does not keep what users gave to its subscriptions.
+        let inboxes = std::mem::replace(&mut *lock(&self.inboxes), Arc::new([]));
+        self.version.fetch_add(1, Ordering::Release);
+        for inbox in inboxes.iter() {
             inbox.close(Rest::Keep);
         }
     }
@@ -179,18 +196,54 @@ impl<E: Event> Stage<E> {
         // Read before the list: a change in between is seen the next time.
         self.version = self.topic.version.load(Ordering::Acquire);
         self.inboxes = self.topic.inboxes();
+        self.way = match &self.inboxes[..] {
+            [inbox] if inbox.is_lossless() && inbox.config.wants(self.inlet.origin()) => {
+                match inbox.config.filter {
+                    Some(_) => Way::Staged,
+                    None => Way::Packed,
+                }
+            }
+            _ => Way::Spread,
+        };
     }
 
-    /// Hands an event to several subscriptions, or to one that may drop it.
+    /// Stages an event that is decoded by who consumes it.
+    fn pack(&mut self, payload: &[u8]) {
+        if let Some(Entry::Packed(packed)) = self.staged.back_mut() {
+            packed.push(payload);
+            return;
+        }
+        let mut packed = Packed::new(self.inlet.clone(), self.topic.max_depth, self.packed);
+        packed.push(payload);
+        self.staged.push_back(Entry::Packed(packed));
+    }
+
+    /// Stages an event where the only subscription wants it.
+    fn stage(&mut self, payload: &[u8], reply: Option<Arc<Reply>>) -> Result<(), PayloadError> {
+        let credit = self.credit(payload);
+        let event: E = payload::decode(payload, self.topic.max_depth)?;
+        if self.inboxes.iter().all(|inbox| passes(inbox, &event)) {
+            let event = Received::new(event, Source::Peer(credit), reply);
+            self.staged.push_back(Entry::Item(Item::Event(event, Charge::Own)));
+        }
+        Ok(())
+    }
+
+    /// Hands an event to every subscription that wants it.
     fn spread(
         &self,
-        wanting: &[&Arc<Inbox<E>>],
-        event: E,
-        credit: Credit,
+        payload: &[u8],
         reply: Option<Arc<Reply>>,
         wakes: &mut Wakes,
-    ) {
-        let event = Arc::new(event);
+    ) -> Result<(), PayloadError> {
+        let credit = self.credit(payload);
+        let origin = self.inlet.origin();
+        let wanting = self.inboxes.iter().filter(|inbox| inbox.config.wants(origin));
+        let wanting: Vec<_> = wanting.collect();
+        if wanting.is_empty() {
+            return Ok(());
+        }
+        let event: Arc<E> = Arc::new(payload::decode(payload, self.topic.max_depth)?);
         let credit = Arc::new(credit);
         for inbox in wanting {
             if passes(inbox, &event) {
@@ -203,39 +256,39 @@ impl<E: Event> Stage<E> {
                 wakes.extend(inbox.push(event, charge));
             }
         }
+        Ok(())
+    }
+
+    fn credit(&self, payload: &[u8]) -> Credit {
+        Credit::new(self.inlet.clone(), charge(payload.len()))
     }
 }
 
 impl<E: Event> AnyStage for Stage<E> {
-    fn receive(&mut self, arrival: Arrival<'_>, wakes: &mut Wakes) -> Result<(), PayloadError> {
-        let Arrival { inlet, payload, reply } = arrival;
+    fn receive(
+        &mut self,
+        payload: &[u8],
+        reply: Option<Arc<Reply>>,
+        wakes: &mut Wakes,
+    ) -> Result<(), PayloadError> {
         if self.version != self.topic.version.load(Ordering::Acquire) {
             self.flush(wakes);
             self.refresh();
         }
-        let credit = Credit::new(inlet.clone(), charge(payload.len()));
-        let max_depth = self.topic.max_depth;
-        let origin = inlet.origin();
-        if let [inbox] = &self.inboxes[..] {
-            if inbox.is_lossless() && inbox.config.wants(origin) {
-                let event: E = decode(payload, max_depth)?;
-                if passes(inbox, &event) {
-                    let event = Received::new(event, Source::Peer(credit), reply);
-                    self.staged.push_back(Item::Event(event, Charge::Own));
-                }
-                return Ok(());
+        match self.way {
+            Way::Packed if reply.is_none() && payload.len() <= MAX_PACKED => {
+                self.pack(payload);
+                Ok(())
             }
+            Way::Packed | Way::Staged => self.stage(payload, reply),
+            Way::Spread => self.spread(payload, reply, wakes),
         }
-        let wanting = self.inboxes.iter().filter(|inbox| inbox.config.wants(origin));
-        let wanting: Vec<_> = wanting.collect();
-        if !wanting.is_empty() {
-            let event = decode(payload, max_depth)?;
-            self.spread(&wanting, event, credit, reply, wakes);
-        }
-        Ok(())
     }
 
     fn flush(&mut self, wakes: &mut Wakes) {
+        if let Some(Entry::Packed(packed)) = self.staged.back() {
+            self.packed = packed.len();
+        }
         if let [inbox] = &self.inboxes[..] {
             wakes.extend(inbox.push_all(&mut self.staged));
         }

@@ -1,7 +1,6 @@
 //! How frames arrive: read in big chunks, dispatched one by one, consumers woken once a batch.
 
 use std::future::poll_fn;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, OnceLock};
 use std::task::Poll;
 use std::thread::available_parallelism;
@@ -12,14 +11,14 @@ use futures_lite::future::{or, yield_now};
 use super::polling::Polling;
 use super::{Connection, End, Inlet};
 use crate::credit::charge;
-use crate::error::{ConnectError, PayloadError, ProtocolError};
+use crate::error::{ConnectError, ProtocolError};
 use crate::message::{FailureReason, Message};
 use crate::pending::{Asked, Failure};
 use crate::reply::Reply;
 use crate::session::{Happening, Session, Traffic};
 use crate::shared::Shared;
 use crate::sync::lock;
-use crate::topic::{AnyStage, Arrival, Wakes};
+use crate::topic::{AnyStage, Wakes};
 use crate::transport::FrameReader;
 
 /// Reads until the connection ends, then takes it off the endpoint.
@@ -282,7 +281,7 @@ impl Inbound<'_> {
         }
         if self.entries[index].is_none() {
             self.entries[index] = self.connection.inlet(number).map(|inlet| Entry {
-                stage: inlet.topic.clone().stage(),
+                stage: inlet.topic.clone().stage(inlet.clone()),
                 inlet,
                 is_staged: false,
             });
@@ -305,8 +304,7 @@ impl Inbound<'_> {
             let connection = self.connection.clone();
             Reply::to_peer(connection, id, inlet.topic.response())
         });
-        let arrival = Arrival { inlet, payload, reply: reply.clone() };
-        if let Err(error) = entry.stage.receive(arrival, &mut self.wakes) {
+        if let Err(error) = entry.stage.receive(payload, reply.clone(), &mut self.wakes) {
             self.shared.counters.count_malformed(&error);
             reply.inspect(|reply| reply.refuse());
         }
@@ -322,11 +320,9 @@ impl Inbound<'_> {
         let decode = self.shared.pending().decoder(id);
         let Some(decode) = decode else { return };
         let depth = self.shared.limits.depth;
-        let outcome = catch_unwind(AssertUnwindSafe(|| decode(response_type, payload, depth)))
-            .unwrap_or(Err(Failure::Malformed(PayloadError::Panicked)));
         let connection = self.connection.id;
         let is_it = |asked: &Asked| asked.is_peer(connection);
-        match outcome {
+        match decode(response_type, payload, depth) {
             Ok(response) => {
                 let unused = self.shared.pending().complete(id, is_it, Ok(response));
                 drop(unused);

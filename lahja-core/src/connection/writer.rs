@@ -98,6 +98,14 @@ impl Outbound {
         Loaded { was_backlogged }
     }
 
+    /// Drops what is queued. Returns how many events and responses were in it.
+    fn discard(&mut self) -> u64 {
+        let unsent = self.session.out();
+        let lost = count_users(unsent);
+        unsent.advance(unsent.len());
+        lost
+    }
+
     fn schedule(&mut self) -> Option<Waker> {
         self.scheduled = true;
         self.waker.take()
@@ -207,11 +215,7 @@ impl Connection {
             return Turn::GoesOn;
         }
         if outbound.failed {
-            let unsent = outbound.session.out();
-            let lost = count_users(unsent);
-            let len = unsent.len();
-            unsent.advance(len);
-            outbound.lost += lost;
+            outbound.lost += outbound.discard();
             return Turn::GoesOn;
         }
         if outbound.session.is_overrun() {
@@ -349,7 +353,7 @@ impl Connection {
         let idle = outbound.writer.take();
         let unsent = |writer: &Writer| count_users(&writer.frames);
         let in_writer = held.or(idle.as_ref()).map_or(0, unsent);
-        let queued = count_users(outbound.session.out());
+        let queued = outbound.discard();
         outbound.undelivered = Some(in_writer + queued);
         outbound.failed = true;
         drop(outbound);

@@ -21,9 +21,10 @@ fn take(inbox: &Inbox<u32>, count: usize) -> Vec<i64> {
     let mut taken = Vec::new();
     let mut batch = VecDeque::new();
     while taken.len() < count && inbox.poll_take(&mut batch, &mut context).is_ready() {
-        taken.extend(batch.drain(..).map(|item| match item {
-            Item::Event(event, _) => i64::from(*event),
-            Item::Lagged(Lagged(lost)) => -i64::try_from(lost).unwrap(),
+        taken.extend(batch.drain(..).map(|entry| match entry {
+            Entry::Item(Item::Event(event, _)) => i64::from(*event),
+            Entry::Item(Item::Lagged(Lagged(lost))) => -i64::try_from(lost).unwrap(),
+            Entry::Packed(_) => unreachable!("nothing has come from a peer"),
         }));
     }
     taken

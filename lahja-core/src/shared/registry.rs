@@ -4,12 +4,14 @@ use std::any::TypeId;
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::audience::Audience;
 use crate::connection::Connection;
 use crate::event::Event;
 use crate::limits::Limits;
 use crate::name::EndpointName;
-use crate::routing::{Peer, Routing, Targets};
+use crate::routing::{Peer, Routing};
 use crate::sync::lock;
 use crate::topic::{AnyTopic, Topic};
 
@@ -20,6 +22,8 @@ pub(crate) struct Registry {
     topics: TypeMap<Arc<dyn AnyTopic>>,
     // What broadcasts have looked up since one of the tables above has changed.
     audiences: TypeMap<Arc<Audience>>,
+    // Counts these changes.
+    version: Arc<AtomicU64>,
     // Every connection whose reader runs, admitted or not, by its id. The key of its peer in the
     // routing table once it is admitted.
     pub(super) connections: HashMap<u64, (Arc<Connection>, Option<usize>)>,
@@ -28,35 +32,35 @@ pub(crate) struct Registry {
 /// A map from types, hashed by nothing but what a `TypeId` already is.
 type TypeMap<T> = HashMap<TypeId, T, BuildHasherDefault<TypeIdHasher>>;
 
-/// Everybody who wants events of one type.
-pub(crate) struct Audience {
-    pub(crate) targets: Targets<Arc<Connection>>,
-    topic: Option<Arc<dyn AnyTopic>>,
-}
-
-impl Audience {
-    /// Returns this endpoint's own subscriptions for the type that the audience is of.
-    pub(crate) fn topic<E: Event>(&self) -> Option<&Topic<E>> {
-        self.topic.as_deref().map(Topic::of)
-    }
-}
-
 impl Registry {
     pub(crate) fn routing(&self) -> &Routing<Arc<Connection>> {
         &self.routing
     }
 
-    pub(super) fn routing_mut(&mut self) -> &mut Routing<Arc<Connection>> {
+    pub(super) fn version(&self) -> Arc<AtomicU64> {
+        self.version.clone()
+    }
+
+    fn changes(&mut self) {
         self.audiences.clear();
+        self.version.fetch_add(1, Ordering::Release);
+    }
+
+    pub(super) fn routing_mut(&mut self) -> &mut Routing<Arc<Connection>> {
+        self.changes();
         &mut self.routing
     }
 
-    pub(super) fn audience<E: Event>(&mut self) -> Arc<Audience> {
-        let id = TypeId::of::<E>();
-        let Self { routing, topics, audiences, .. } = self;
-        let audience = audiences.entry(id).or_insert_with(|| {
-            let topic = topics.get(&id).cloned();
-            Arc::new(Audience { targets: routing.targets(E::NAME), topic })
+    /// Returns everybody who wants events of a type, for the endpoint with this nonce.
+    pub(super) fn audience<E: Event>(&mut self, endpoint: u128) -> Arc<Audience> {
+        let event = TypeId::of::<E>();
+        let Self { routing, topics, audiences, version, .. } = self;
+        let audience = audiences.entry(event).or_insert_with(|| {
+            let targets = routing.targets(E::NAME);
+            let topic = topics.get(&event).cloned();
+            // It changes under the lock of the registry alone.
+            let version = version.load(Ordering::Relaxed);
+            Arc::new(Audience { targets, topic, event, endpoint, version })
         });
         audience.clone()
     }
@@ -67,16 +71,16 @@ impl Registry {
 
     /// Returns the subscriptions for a type, of which there may be none so far.
     pub(super) fn topic<E: Event>(&mut self, limits: &Limits) -> &Topic<E> {
-        let Self { topics, audiences, .. } = self;
-        let topic = topics.entry(TypeId::of::<E>()).or_insert_with(|| {
-            audiences.clear();
-            Arc::new(Topic::<E>::new(limits.depth))
-        });
-        Topic::of(&**topic)
+        let id = TypeId::of::<E>();
+        if !self.topics.contains_key(&id) {
+            self.changes();
+        }
+        let topic = self.topics.entry(id);
+        Topic::of(&**topic.or_insert_with(|| Arc::new(Topic::<E>::new(limits.depth))))
     }
 
     pub(super) fn take_topics(&mut self) -> TypeMap<Arc<dyn AnyTopic>> {
-        self.audiences.clear();
+        self.changes();
         std::mem::take(&mut self.topics)
     }
 

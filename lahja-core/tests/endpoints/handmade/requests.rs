@@ -206,7 +206,7 @@ fn a_request_whose_topic_is_withdrawn_while_it_waits_for_room_is_unanswered() {
         assert!(poll_once(&mut request).await.is_none());
         peer.say(&wire::withdraw(2, 0));
         let error = request.await.unwrap_err();
-        assert!(matches!(error, RequestError::Unanswered { .. }), "{error:?}");
+        assert!(matches!(error, RequestError::Unanswered), "{error:?}");
         assert!(a.is_connected_to("x"));
     });
 }

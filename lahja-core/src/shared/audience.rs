@@ -1,0 +1,86 @@
+//! Who gets the events of one type, which each thread keeps from one broadcast to the next.
+//!
+//! To look it up takes the lock of the endpoint's tables and a reference count, which together cost
+//! as much as encoding a small event. Most broadcasts of a thread are of few types, so it keeps the
+//! last audiences, and looks again when the tables have changed since. What a thread so keeps of an
+//! endpoint that is gone is some names and empty buffers.
+
+use std::any::TypeId;
+use std::cell::Cell;
+use std::hash::{Hash, Hasher};
+use std::ops::Deref;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use super::Shared;
+use super::registry::TypeIdHasher;
+use crate::connection::Connection;
+use crate::event::Event;
+use crate::routing::Targets;
+use crate::topic::{AnyTopic, Topic};
+
+/// How many audiences a thread keeps.
+const MAX_KEPT: usize = 4;
+
+/// Everybody who wants events of one type.
+pub(crate) struct Audience {
+    pub(crate) targets: Targets<Arc<Connection>>,
+    pub(super) topic: Option<Arc<dyn AnyTopic>>,
+    pub(super) event: TypeId,
+    /// The endpoint whose audience it is, by its nonce.
+    pub(super) endpoint: u128,
+    /// How often the endpoint's tables had changed when it was put together.
+    pub(super) version: u64,
+}
+
+impl Audience {
+    /// Returns this endpoint's own subscriptions for the type that the audience is of.
+    pub(crate) fn topic<E: Event>(&self) -> Option<&Topic<E>> {
+        self.topic.as_deref().map(Topic::of)
+    }
+}
+
+thread_local! {
+    static KEPT: [Cell<Option<Arc<Audience>>>; MAX_KEPT] =
+        const { [const { Cell::new(None) }; MAX_KEPT] };
+}
+
+/// An audience that the thread keeps when this is dropped.
+pub(crate) struct Kept(Option<Arc<Audience>>);
+
+impl Shared {
+    /// Returns everybody who wants events of a type: peers, and this endpoint's own topic.
+    pub(crate) fn audience<E: Event>(&self) -> Kept {
+        let event = TypeId::of::<E>();
+        let kept = KEPT.with(|kept| kept[place(event)].take());
+        let is_it = |audience: &Arc<Audience>| {
+            audience.event == event
+                && audience.endpoint == self.nonce
+                && audience.version == self.version.load(Ordering::Acquire)
+        };
+        Kept(kept.filter(is_it).or_else(|| Some(self.registry().audience::<E>(self.nonce))))
+    }
+}
+
+impl Deref for Kept {
+    type Target = Audience;
+
+    fn deref(&self) -> &Audience {
+        self.0.as_ref().expect("it is there until it is dropped")
+    }
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        if let Some(audience) = self.0.take() {
+            KEPT.with(|kept| kept[place(audience.event)].set(Some(audience)));
+        }
+    }
+}
+
+/// Returns where a thread keeps the audience of a type.
+fn place(event: TypeId) -> usize {
+    let mut hasher = TypeIdHasher::default();
+    event.hash(&mut hasher);
+    hasher.finish() as usize % MAX_KEPT
+}
