@@ -262,46 +262,62 @@ impl<E: Event> EventStream<E> {
 
     /// Waits for the next event, and keeps its charge with it until it is consumed.
     pub(crate) async fn next_charged(&mut self) -> Option<Item<E>> {
-        poll_fn(|context| self.poll_item(Consumed::Later, context)).await
+        poll_fn(|context| self.poll_charged(context)).await
     }
 
     fn poll_next_event(
         &mut self,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Received<E>, Lagged>>> {
-        self.poll_item(Consumed::AtOnce, context).map(|item| item.map(Item::consume))
+        while ready!(self.poll_batch(context)) {
+            if let Some(event) = self.unpack(Consumed::AtOnce) {
+                return Poll::Ready(Some(Ok(event)));
+            }
+            if let Some(Entry::Item(item)) = self.batch.pop_front() {
+                return Poll::Ready(Some(item.consume()));
+            }
+        }
+        Poll::Ready(None)
     }
 
-    fn poll_item(
-        &mut self,
-        consumed: Consumed,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Item<E>>> {
+    fn poll_charged(&mut self, context: &mut Context<'_>) -> Poll<Option<Item<E>>> {
+        while ready!(self.poll_batch(context)) {
+            if let Some(event) = self.unpack(Consumed::Later) {
+                return Poll::Ready(Some(Item::Event(event, Charge::Own)));
+            }
+            if let Some(Entry::Item(item)) = self.batch.pop_front() {
+                return Poll::Ready(Some(item));
+            }
+        }
+        Poll::Ready(None)
+    }
+
+    /// Waits until there is something in the batch. Ready with `false` at the end.
+    fn poll_batch(&mut self, context: &mut Context<'_>) -> Poll<bool> {
         let inbox = &self.subscriber.inbox;
         if inbox.is_discarded() {
             self.batch.clear();
         }
-        loop {
-            if let Some(Entry::Packed(packed)) = self.batch.front_mut() {
-                match packed.next(consumed) {
-                    Some(Ok(item)) => return Poll::Ready(Some(item)),
-                    Some(Err(error)) => {
-                        if let Some(shared) = self.subscriber.shared.upgrade() {
-                            shared.counters.count_malformed(&error);
-                        }
-                        continue;
+        match self.batch.is_empty() {
+            true => inbox.poll_take(&mut self.batch, context),
+            false => Poll::Ready(true),
+        }
+    }
+
+    /// Takes the next event of those that are packed at the front of the batch.
+    fn unpack(&mut self, consumed: Consumed) -> Option<Received<E>> {
+        while let Some(Entry::Packed(packed)) = self.batch.front_mut() {
+            match packed.next(consumed) {
+                Some(Ok(event)) => return Some(event),
+                Some(Err(error)) => {
+                    if let Some(shared) = self.subscriber.shared.upgrade() {
+                        shared.counters.count_malformed(&error);
                     }
-                    None => {}
                 }
-            }
-            match self.batch.pop_front() {
-                Some(Entry::Item(item)) => return Poll::Ready(Some(item)),
-                // It is empty by now.
-                Some(Entry::Packed(_)) => {}
-                None if ready!(inbox.poll_take(&mut self.batch, context)) => {}
-                None => return Poll::Ready(None),
+                None => drop(self.batch.pop_front()),
             }
         }
+        None
     }
 
     /// Splits off the handle of a stream that a handler will consume.

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use super::{Charge, Credit, Item};
+use super::Credit;
 use crate::connection::Inlet;
 use crate::credit::charge;
 use crate::error::PayloadError;
@@ -59,7 +59,7 @@ impl Packed {
     pub(crate) fn next<E: Event>(
         &mut self,
         consumed: Consumed,
-    ) -> Option<Result<Item<E>, PayloadError>> {
+    ) -> Option<Result<Received<E>, PayloadError>> {
         let max_depth = self.max_depth;
         let payload = self.next_payload()?;
         let bytes = charge(payload.len());
@@ -73,9 +73,7 @@ impl Packed {
             }
         };
         let credit = Credit::new(self.inlet.clone(), held);
-        Some(event.map(|event| {
-            Item::Event(Received::new(event, Source::Peer(credit), None), Charge::Own)
-        }))
+        Some(event.map(|event| Received::new(event, Source::Peer(credit), None)))
     }
 
     fn next_payload(&mut self) -> Option<&[u8]> {
