@@ -1,5 +1,6 @@
 //! One connection: a session, the transport it speaks over, and the two loops that drive it.
 
+mod outbound;
 mod polling;
 mod reader;
 mod writer;
@@ -25,7 +26,7 @@ use crate::transport::Transport;
 
 pub(crate) use writer::Turn;
 
-use writer::Outbound;
+use outbound::Outbound;
 
 /// One connection to a peer, from before the handshake to after the end.
 pub(crate) struct Connection {

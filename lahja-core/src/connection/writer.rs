@@ -8,7 +8,6 @@
 //! loop gathers what the callers queue.
 
 use std::future::poll_fn;
-use std::io;
 use std::sync::{Arc, MutexGuard};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
@@ -16,13 +15,11 @@ use std::time::{Duration, Instant};
 use futures_lite::future::or;
 
 use super::Connection;
+use super::outbound::{Outbound, Writer};
 use crate::error::{ConnectError, ProtocolError};
-use crate::frame::FrameBuffer;
-use crate::message::Message;
 use crate::session::{Push, Session, Slot};
 use crate::shared::Shared;
 use crate::sync::lock;
-use crate::transport::FrameWriter;
 
 /// Between two writes by callers passes at least this long, or the writer loop takes over: a
 /// system call for a small frame takes about 1 us on each side.
@@ -39,89 +36,11 @@ const WRITES_PER_TURN: usize = 4;
 /// sent before it went away.
 const LINGER: Duration = Duration::from_secs(1);
 
-/// The sending side of a connection.
-pub(super) struct Outbound {
-    pub(super) session: Session,
-    // Taken by whoever writes.
-    writer: Option<Writer>,
-    // The writer loop, while it waits.
-    waker: Option<Waker>,
-    // Whether the writer loop has been woken and has not run since.
-    scheduled: bool,
-    // Whether the transport took no more the last time a caller wrote.
-    blocked: bool,
-    last_direct: Option<Instant>,
-    written: u64,
-    // Whether a write is under way, of which `written` does not know yet.
-    is_writing: bool,
-    failed: bool,
-    // Events and responses that went nowhere since the transport failed.
-    lost: u64,
-    // What the writer loop left unsent when it ended.
-    undelivered: Option<u64>,
-}
-
-struct Writer {
-    io: Box<dyn FrameWriter>,
-    // Frames that are being written.
-    frames: FrameBuffer,
-    // Whether the transport still holds back what it took.
-    is_pending: bool,
-}
-
-impl Outbound {
-    pub(super) fn new(session: Session, io: Box<dyn FrameWriter>) -> Self {
-        let frames = FrameBuffer::new();
-        Self {
-            session,
-            writer: Some(Writer { io, frames, is_pending: false }),
-            waker: None,
-            scheduled: false,
-            blocked: false,
-            last_direct: None,
-            written: 0,
-            is_writing: false,
-            failed: false,
-            lost: 0,
-            undelivered: None,
-        }
-    }
-
-    /// Moves what is queued to the writer.
-    fn load(&mut self, writer: &mut Writer) -> Loaded {
-        debug_assert!(writer.frames.is_empty());
-        let was_backlogged = self.session.is_backlogged();
-        std::mem::swap(self.session.out(), &mut writer.frames);
-        if was_backlogged {
-            self.session.resume();
-        }
-        Loaded { was_backlogged }
-    }
-
-    /// Drops what is queued. Returns how many events and responses were in it.
-    fn discard(&mut self) -> u64 {
-        let unsent = self.session.out();
-        let lost = count_users(unsent);
-        unsent.advance(unsent.len());
-        lost
-    }
-
-    fn schedule(&mut self) -> Option<Waker> {
-        self.scheduled = true;
-        self.waker.take()
-    }
-}
-
 /// Whether a caller may go on, or has sent so much that others should have their turn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Turn {
     GoesOn,
     IsOver,
-}
-
-#[must_use]
-struct Loaded {
-    was_backlogged: bool,
 }
 
 impl Connection {
@@ -253,7 +172,7 @@ impl Connection {
         outbound.is_writing = true;
         drop(outbound);
         let mut context = Context::from_waker(Waker::noop());
-        let (written, result) = write(&mut writer, &mut context);
+        let (written, result) = writer.write(&mut context);
         let now = Instant::now();
         let mut outbound = lock(&self.outbound);
         outbound.last_direct = Some(now);
@@ -261,7 +180,7 @@ impl Connection {
         outbound.is_writing = false;
         if let Some(undelivered) = &mut outbound.undelivered {
             // The writer loop has ended in the meantime.
-            *undelivered += count_users(&writer.frames);
+            *undelivered += writer.unsent();
             return;
         }
         let mut waker = None;
@@ -274,7 +193,7 @@ impl Connection {
             }
             Poll::Ready(Err(_)) => {
                 outbound.failed = true;
-                outbound.lost += count_users(&writer.frames);
+                outbound.lost += writer.unsent();
                 waker = outbound.schedule();
             }
             Poll::Pending => {
@@ -330,7 +249,7 @@ impl Connection {
             if was_backlogged {
                 self.progress.notify(usize::MAX);
             }
-            let (written, result) = write(writer, context);
+            let (written, result) = writer.write(context);
             let mut outbound = lock(&self.outbound);
             outbound.written += written;
             outbound.is_writing = false;
@@ -351,26 +270,13 @@ impl Connection {
     fn settle(&self, held: Option<&Writer>) {
         let mut outbound = lock(&self.outbound);
         let idle = outbound.writer.take();
-        let unsent = |writer: &Writer| count_users(&writer.frames);
-        let in_writer = held.or(idle.as_ref()).map_or(0, unsent);
+        let in_writer = held.or(idle.as_ref()).map_or(0, Writer::unsent);
         let queued = outbound.discard();
         outbound.undelivered = Some(in_writer + queued);
         outbound.failed = true;
         drop(outbound);
         self.progress.notify(usize::MAX);
     }
-}
-
-fn write(writer: &mut Writer, context: &mut Context<'_>) -> (u64, Poll<io::Result<()>>) {
-    let before = writer.frames.len();
-    let result = writer.io.poll_write(context, &mut writer.frames);
-    writer.is_pending = result.is_pending();
-    ((before - writer.frames.len()) as u64, result)
-}
-
-fn count_users(frames: &FrameBuffer) -> u64 {
-    let users = frames.unwritten().filter(|content| Message::content_is_users(content));
-    users.count() as u64
 }
 
 /// Writes what callers leave to it, until the session has ended and everything is written.

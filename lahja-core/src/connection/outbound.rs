@@ -1,0 +1,110 @@
+//! What is on its way out of one connection: the session, whose output it is, and the transport.
+
+use std::io;
+use std::task::{Context, Poll, Waker};
+use std::time::Instant;
+
+use crate::frame::FrameBuffer;
+use crate::message::Message;
+use crate::session::Session;
+use crate::transport::FrameWriter;
+
+/// The sending side of a connection.
+pub(super) struct Outbound {
+    pub(super) session: Session,
+    /// Taken by whoever writes.
+    pub(super) writer: Option<Writer>,
+    /// The writer loop, while it waits.
+    pub(super) waker: Option<Waker>,
+    /// Whether the writer loop has been woken and has not run since.
+    pub(super) scheduled: bool,
+    /// Whether the transport took no more the last time a caller wrote.
+    pub(super) blocked: bool,
+    pub(super) last_direct: Option<Instant>,
+    pub(super) written: u64,
+    /// Whether a write is under way, of which `written` does not know yet.
+    pub(super) is_writing: bool,
+    pub(super) failed: bool,
+    /// Events and responses that went nowhere since the transport failed.
+    pub(super) lost: u64,
+    /// What the writer loop left unsent when it ended.
+    pub(super) undelivered: Option<u64>,
+}
+
+/// The transport, and what it is being given. Whoever has it is the one who writes.
+pub(super) struct Writer {
+    pub(super) io: Box<dyn FrameWriter>,
+    /// Frames that are being written.
+    pub(super) frames: FrameBuffer,
+    /// Whether the transport still holds back what it took.
+    pub(super) is_pending: bool,
+}
+
+impl Writer {
+    /// Writes what the transport takes. Returns how many bytes that was.
+    pub(super) fn write(&mut self, context: &mut Context<'_>) -> (u64, Poll<io::Result<()>>) {
+        let before = self.frames.len();
+        let result = self.io.poll_write(context, &mut self.frames);
+        self.is_pending = result.is_pending();
+        ((before - self.frames.len()) as u64, result)
+    }
+
+    /// Counts the events and responses that are not written as a whole.
+    pub(super) fn unsent(&self) -> u64 {
+        count_users(&self.frames)
+    }
+}
+
+impl Outbound {
+    pub(super) fn new(session: Session, io: Box<dyn FrameWriter>) -> Self {
+        let frames = FrameBuffer::new();
+        Self {
+            session,
+            writer: Some(Writer { io, frames, is_pending: false }),
+            waker: None,
+            scheduled: false,
+            blocked: false,
+            last_direct: None,
+            written: 0,
+            is_writing: false,
+            failed: false,
+            lost: 0,
+            undelivered: None,
+        }
+    }
+
+    /// Moves what is queued to the writer.
+    pub(super) fn load(&mut self, writer: &mut Writer) -> Loaded {
+        debug_assert!(writer.frames.is_empty());
+        let was_backlogged = self.session.is_backlogged();
+        std::mem::swap(self.session.out(), &mut writer.frames);
+        if was_backlogged {
+            self.session.resume();
+        }
+        Loaded { was_backlogged }
+    }
+
+    /// Drops what is queued. Returns how many events and responses were in it.
+    pub(super) fn discard(&mut self) -> u64 {
+        let unsent = self.session.out();
+        let lost = count_users(unsent);
+        unsent.advance(unsent.len());
+        lost
+    }
+
+    /// Has the writer loop run. Returns how to wake it.
+    pub(super) fn schedule(&mut self) -> Option<Waker> {
+        self.scheduled = true;
+        self.waker.take()
+    }
+}
+
+#[must_use]
+pub(super) struct Loaded {
+    pub(super) was_backlogged: bool,
+}
+
+fn count_users(frames: &FrameBuffer) -> u64 {
+    let users = frames.unwritten().filter(|content| Message::content_is_users(content));
+    users.count() as u64
+}
