@@ -1,6 +1,7 @@
 //! Endpoints joined to a peer that is made by hand: it says on the wire what it likes, and takes
 //! as many bytes as the test lets it.
 
+mod batches;
 mod closing;
 mod hello;
 mod loss;

@@ -1,5 +1,6 @@
 //! Endpoints of one process from end to end, over transports in memory.
 
+mod audience;
 mod common;
 mod credit;
 mod handmade;

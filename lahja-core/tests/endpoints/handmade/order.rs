@@ -15,7 +15,7 @@ const TOPICS: &[(&str, u32)] =
     &[(Number::NAME, 1 << 20), (Text::NAME, 1 << 20), (Question::NAME, 1 << 20)];
 
 /// More than a caller leaves to the writer loop.
-const LEN: usize = 20 * 1024;
+const LEN: usize = 40 * 1024;
 
 /// Lets an endpoint broadcast in each way there is, with a response in between, to a peer that
 /// takes so many bytes at a time, or everything at once if it is `None`.

@@ -140,6 +140,12 @@ pub(super) fn credit(number: u64, bytes: u64) -> Vec<u8> {
     numbers(kind::CREDIT, &[number, bytes])
 }
 
+/// Returns how much credit a message gives back.
+pub(super) fn credited(content: &[u8]) -> u64 {
+    let (_number, rest) = split_varint(&content[1..]);
+    split_varint(rest).0
+}
+
 /// Says how many events were left out.
 pub(super) fn lagged(number: u64, count: u64) -> Vec<u8> {
     numbers(kind::LAGGED, &[number, count])

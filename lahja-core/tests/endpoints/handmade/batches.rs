@@ -1,0 +1,169 @@
+//! Events that arrive together, in one chunk.
+
+use futures_lite::future::poll_once;
+use lahja_core::{Endpoint, Event, EventStream, Limits, Received};
+
+use super::{Number, Peer, Question, Text, settle, wire};
+use crate::common::{TestRuntime, build, run, with_limits};
+
+/// What a small number is charged: its payload and the overhead of an event.
+const CHARGE: u64 = 17;
+
+/// Makes an endpoint with a stream of events, and a peer that knows their number.
+async fn subscribed<E: Event>(
+    runtime: &TestRuntime,
+    limits: Limits,
+) -> (Endpoint, EventStream<E>, Peer, u64) {
+    let a = with_limits(runtime, "a", limits);
+    let stream = a.stream();
+    let mut peer = Peer::join(&a, "x", &[]).await;
+    let topic = peer.number_of::<E>().await;
+    (a, stream, peer, topic)
+}
+
+fn say_numbers(peer: &Peer, topic: u64, numbers: impl IntoIterator<Item = u8>) {
+    let events: Vec<_> = numbers.into_iter().map(|n| wire::event(topic, &[n])).collect();
+    let events: Vec<_> = events.iter().map(Vec::as_slice).collect();
+    peer.say_all(&events);
+}
+
+async fn next<E: Event>(stream: &mut EventStream<E>) -> Received<E> {
+    stream.next().await.expect("the endpoint is open").expect("nothing is lost")
+}
+
+/// Returns how much credit an endpoint has given back since this was asked last.
+async fn credit(peer: &mut Peer) -> u64 {
+    settle().await;
+    let mut credit = 0;
+    while let Some(content) = poll_once(peer.next()).await {
+        let content = content.expect("the endpoint goes on");
+        if content[0] == wire::kind::CREDIT {
+            credit += wire::credited(&content);
+        }
+    }
+    credit
+}
+
+#[test]
+fn credit_comes_back_in_quarters_while_a_batch_is_consumed() {
+    run(|runtime| async move {
+        for spared in [0, 1] {
+            let mut limits = Limits::default();
+            limits.window = 100 * CHARGE as u32;
+            let (_a, mut stream, mut peer, topic) = subscribed::<Number>(&runtime, limits).await;
+            say_numbers(&peer, topic, spared..100);
+            let mut total = 0;
+            for n in u64::from(spared)..100 {
+                assert_eq!(next(&mut stream).await.0, n);
+                let consumed = (n + 1 - u64::from(spared)) * CHARGE;
+                total += credit(&mut peer).await;
+                assert!(total <= consumed, "{total} of {consumed}");
+                // A quarter of the window, and a little that is gathered.
+                assert!(consumed - total <= (25 + 4) * CHARGE, "{total} of {consumed}");
+            }
+            // Everything is consumed: what is left is less than is worth a message.
+            assert!(poll_once(stream.next()).await.is_none());
+            total += credit(&mut peer).await;
+            assert!((100 - u64::from(spared)) * CHARGE - total < 25 * CHARGE);
+        }
+    });
+}
+
+#[test]
+fn the_smallest_window_is_given_back_with_each_event() {
+    run(|runtime| async move {
+        let mut limits = Limits::default();
+        limits.window = 1;
+        let (_a, mut stream, mut peer, topic) = subscribed::<Number>(&runtime, limits).await;
+        for n in 0..10 {
+            say_numbers(&peer, topic, [n]);
+            assert_eq!(next(&mut stream).await.0, u64::from(n));
+            assert_eq!(credit(&mut peer).await, CHARGE);
+        }
+    });
+}
+
+#[test]
+fn a_malformed_event_costs_those_around_it_nothing() {
+    run(|runtime| async move {
+        let (a, mut stream, mut peer, topic) =
+            subscribed::<Number>(&runtime, Limits::default()).await;
+        let [first, last] = [1, 2].map(|n| wire::event(topic, &[n]));
+        let trailing = wire::event(topic, &[7, 7]);
+        let truncated = wire::event(topic, &[0x80]);
+        peer.say_all(&[&first, &trailing, &truncated, &last]);
+        assert_eq!(next(&mut stream).await.0, 1);
+        assert_eq!(next(&mut stream).await.0, 2);
+        assert_eq!(a.stats().malformed_payloads, 2);
+        assert!(a.is_connected_to("x"));
+        let _ = credit(&mut peer).await;
+    });
+}
+
+#[test]
+fn small_and_large_events_and_requests_keep_their_order() {
+    run(|runtime| async move {
+        let (_a, mut stream, peer, topic) = subscribed::<Text>(&runtime, Limits::default()).await;
+        let texts = [1, 5_000, 2, 4_095, 4_096, 4_097, 3].map(|len| "x".repeat(len));
+        let events = texts.each_ref().map(|text| wire::event(topic, &wire::text(text)));
+        peer.say_all(&events.each_ref().map(Vec::as_slice));
+        for text in texts {
+            assert_eq!(next(&mut stream).await.0, text);
+        }
+
+        let (_a, mut stream, peer, topic) =
+            subscribed::<Question>(&runtime, Limits::default()).await;
+        let events = [
+            wire::event(topic, &[1]),
+            wire::request(topic, 70, &[2]),
+            wire::event(topic, &[3]),
+            wire::event(topic, &[4]),
+            wire::request(topic, 71, &[5]),
+        ];
+        peer.say_all(&events.each_ref().map(Vec::as_slice));
+        for n in 1..=5 {
+            let question = next(&mut stream).await;
+            assert_eq!((question.0, question.awaits_answer()), (n, n == 2 || n == 5));
+        }
+    });
+}
+
+#[test]
+fn what_has_arrived_is_still_read_when_the_endpoint_is_closed() {
+    run(|runtime| async move {
+        let (a, mut stream, peer, topic) = subscribed::<Number>(&runtime, Limits::default()).await;
+        say_numbers(&peer, topic, 0..10);
+        assert_eq!(next(&mut stream).await.0, 0);
+        drop(a);
+        settle().await;
+        for n in 1..10 {
+            assert_eq!(next(&mut stream).await.0, n);
+        }
+        assert!(stream.next().await.is_none());
+    });
+}
+
+#[test]
+fn a_predicate_and_several_subscriptions_see_a_batch_in_its_order() {
+    run(|runtime| async move {
+        let a = build(&runtime, "a", |a| a);
+        let mut even = a.subscription::<Number>().filter(|n| n.0 % 2 == 0).stream();
+        let mut peer = Peer::join(&a, "x", &[]).await;
+        let topic = peer.number_of::<Number>().await;
+        say_numbers(&peer, topic, 0..4);
+        settle().await;
+        // From here on there are two, one of which has come amid the batches of the other.
+        let mut all = a.stream::<Number>();
+        say_numbers(&peer, topic, 4..8);
+        settle().await;
+        drop(even.next().await);
+        for n in [2, 4, 6] {
+            assert_eq!(next(&mut even).await.0, n);
+        }
+        drop(even);
+        say_numbers(&peer, topic, 8..10);
+        for n in 4..10 {
+            assert_eq!(next(&mut all).await.0, n);
+        }
+    });
+}
