@@ -58,6 +58,7 @@ macro_rules! cases_in_one_process {
                 a_predicate_says_which_events_are_taken,
                 a_subscription_to_certain_origins_is_unknown_to_all_others,
                 a_handler_may_broadcast_and_subscribe,
+                room_comes_back_as_long_as_the_consumer_keeps_up,
             }
             mod streaming {
                 a_stream_that_is_left_early_unsubscribes,
@@ -166,6 +167,7 @@ macro_rules! cases_in_one_process {
             }
             mod endings {
                 what_a_peer_sent_arrives_though_it_left_something_unread,
+                what_comes_in_one_piece_with_a_goodbye_arrives_before_the_end,
                 an_endpoint_is_connected_though_the_end_of_its_former_life_is_seen_late,
             }
             mod paths {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use futures_io::{AsyncRead, AsyncWrite};
 use futures_lite::future::zip;
 use lahja_core::{Endpoint, Event, EventBus, EventStream, Limits, Platform, Received, Scope};
 
@@ -9,6 +10,7 @@ use crate::process::children;
 use crate::puppet::{Load, Manner, Number, Order, Question, have_done, until_gone};
 use crate::stage::Stage;
 use crate::subject::Subject;
+use crate::wire::{self, RawPeer, kind};
 
 /// How long a process or an endpoint may take to end when it is asked to.
 pub(super) const GRACE: Duration = Duration::from_secs(30);
@@ -102,4 +104,18 @@ pub(super) fn patient() -> Limits {
     let mut limits = Limits::default();
     limits.stalled_after = Duration::MAX;
     limits
+}
+
+/// Waits for the announcement of a topic and returns the number that its events carry.
+pub(super) async fn announced_number<T: AsyncRead + AsyncWrite + Unpin>(
+    peer: &mut RawPeer<T>,
+    topic: &str,
+) -> u64 {
+    loop {
+        let content = peer.hear(kind::ANNOUNCE).await.unwrap();
+        if content.ends_with(topic.as_bytes()) {
+            let (_epoch, rest) = wire::split_varint(&content[1..]);
+            return wire::split_varint(rest).0;
+        }
+    }
 }

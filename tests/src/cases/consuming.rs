@@ -6,7 +6,7 @@ use async_channel::unbounded;
 use futures_lite::future::yield_now;
 use lahja_core::{BroadcastError, Received, Scope};
 
-use super::common::{count_to, expect, listen, load, take, until_unsubscribed};
+use super::common::{count_to, expect, listen, load, patient, take, until_unsubscribed};
 use crate::process::until;
 use crate::puppet::{Load, Number};
 use crate::stage::Stage;
@@ -191,4 +191,16 @@ pub async fn a_handler_may_broadcast_and_subscribe<S: Subject>(stage: Stage<S>) 
     answering.ready().await.unwrap();
     a.broadcast(Number(1)).await.unwrap();
     assert_eq!(take(&mut loads).await.0, 1);
+}
+
+pub async fn room_comes_back_as_long_as_the_consumer_keeps_up<S: Subject>(stage: Stage<S>) {
+    let mut limits = patient();
+    // A tenth of what is sent.
+    limits.window = 1_700;
+    let [a, b] = stage.meet_limited(["a", "b"], &limits).await;
+    let mut numbers = listen::<Number>(&b).await;
+    for number in 0..1_000 {
+        a.broadcast(Number(number)).await.unwrap();
+        expect(&mut numbers, [number]).await;
+    }
 }

@@ -3,7 +3,7 @@
 use futures_lite::future::poll_once;
 use lahja_core::{Event, RequestError};
 
-use super::common::{expect, listen};
+use super::common::{announced_number, expect, listen};
 use crate::puppet::{Number, Question, until_gone};
 use crate::stage::Stage;
 use crate::subject::Subject;
@@ -17,9 +17,7 @@ pub async fn what_a_peer_sent_arrives_though_it_left_something_unread<S: Subject
     for is_unread in [true, false] {
         let mut peer = RawPeer::introduce(stage.platform(), &path, "handmade").await;
         peer.say(&wire::announce(1, 0, Question::NAME)).await;
-        let announced = peer.hear(kind::ANNOUNCE).await.unwrap();
-        let (_epoch, rest) = wire::split_varint(&announced[1..]);
-        let (number, _) = wire::split_varint(rest);
+        let number = announced_number(&mut peer, Number::NAME).await;
         peer.hear(kind::ACKNOWLEDGE).await.unwrap();
         let mut request = parent.request(Question(1)).without_timeout().into_future();
         if is_unread {
@@ -41,6 +39,25 @@ pub async fn what_a_peer_sent_arrives_though_it_left_something_unread<S: Subject
             let error = request.await.unwrap_err();
             assert!(matches!(error, RequestError::PeerGone { .. }), "{error:?}");
         }
+    }
+}
+
+pub async fn what_comes_in_one_piece_with_a_goodbye_arrives_before_the_end<S: Subject>(
+    stage: Stage<S>,
+) {
+    let parent = stage.endpoint("parent").await;
+    let mut numbers = parent.stream::<Number>();
+    let path = stage.bus().path().join("parent.ipc");
+    let mut peer = RawPeer::introduce(stage.platform(), &path, "handmade").await;
+    let number = announced_number(&mut peer, Number::NAME).await;
+    parent.wait_until_connected_to("handmade").await;
+    let events = (0..10).map(|n| wire::event(number, &[n]));
+    let contents: Vec<_> = events.chain([vec![kind::GOODBYE]]).collect();
+    peer.send(&contents.iter().flat_map(|content| wire::frame(content)).collect::<Vec<_>>()).await;
+    until_gone(&parent, "handmade").await;
+    for n in 0..10 {
+        let event = poll_once(numbers.next()).await.expect("it has arrived");
+        assert_eq!(event.unwrap().unwrap().0, n);
     }
 }
 

@@ -7,7 +7,7 @@ use futures_io::{AsyncRead, AsyncWrite};
 use futures_lite::future::zip;
 use lahja_core::{BroadcastError, Event, Limits, PayloadError, RequestError, Scope};
 
-use super::common::still_serves;
+use super::common::{announced_number, still_serves};
 use crate::puppet::{Load, Number, Question, until_gone};
 use crate::stage::Stage;
 use crate::subject::Subject;
@@ -208,20 +208,6 @@ pub async fn lies_after_the_handshake_cost_their_connection_alone<S: Subject>(st
     assert_eq!(parent.stats().malformed_payloads, 3);
     assert!(parent.is_connected_to("liar"));
     still_serves(stage.bus(), &parent).await;
-}
-
-/// Waits for the announcement of a topic and returns the number that its events carry.
-async fn announced_number<T: AsyncRead + AsyncWrite + Unpin>(
-    peer: &mut RawPeer<T>,
-    topic: &str,
-) -> u64 {
-    loop {
-        let content = peer.hear(kind::ANNOUNCE).await.unwrap();
-        if content.ends_with(topic.as_bytes()) {
-            let (_epoch, rest) = wire::split_varint(&content[1..]);
-            return wire::split_varint(rest).0;
-        }
-    }
 }
 
 /// Waits for a request of the topic 0 and returns its id.

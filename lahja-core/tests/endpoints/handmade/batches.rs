@@ -70,6 +70,26 @@ fn credit_comes_back_in_quarters_while_a_batch_is_consumed() {
 }
 
 #[test]
+fn no_credit_is_lost_with_the_rest_of_a_batch() {
+    run(|runtime| async move {
+        let mut limits = Limits::default();
+        limits.window = 100 * CHARGE as u32;
+        let (_a, mut stream, mut peer, topic) = subscribed::<Number>(&runtime, limits).await;
+        let mut due = 0;
+        for round in 0..100 {
+            // Credit is gathered four events at a time.
+            say_numbers(&peer, topic, 0..7);
+            for n in 0..7 {
+                assert_eq!(next(&mut stream).await.0, n);
+            }
+            due += 7 * CHARGE;
+            due -= credit(&mut peer).await;
+            assert!(due < 25 * CHARGE, "round {round}: {due}");
+        }
+    });
+}
+
+#[test]
 fn the_smallest_window_is_given_back_with_each_event() {
     run(|runtime| async move {
         let mut limits = Limits::default();
