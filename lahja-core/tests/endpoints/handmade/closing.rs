@@ -1,8 +1,12 @@
 //! What closing says was not delivered.
 
+use std::pin::pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Wake, Waker};
 use std::time::Duration;
 
-use lahja_core::{Endpoint, Event};
+use futures_lite::future::zip;
+use lahja_core::{Endpoint, Event, Received};
 
 use super::{Number, Peer, Question, Text, settle, wire};
 use crate::common::{TestRuntime, build, run};
@@ -49,8 +53,7 @@ fn responses_count_as_undelivered_and_what_users_know_nothing_of_does_not() {
     run(|runtime| async move {
         let (a, mut peer) = held_up(&runtime).await;
         peer.take(usize::MAX);
-        let _answering =
-            a.answer(|question: lahja_core::Received<Question>| Text(question.0.to_string()));
+        let _answering = a.answer(|question: Received<Question>| Text(question.0.to_string()));
         let topic = peer.number_of::<Question>().await;
         settle().await;
         peer.take(0);
@@ -60,8 +63,7 @@ fn responses_count_as_undelivered_and_what_users_know_nothing_of_does_not() {
 
         let (a, mut peer) = held_up(&runtime).await;
         peer.take(usize::MAX);
-        let answering =
-            a.answer(|question: lahja_core::Received<Question>| Text(question.0.to_string()));
+        let answering = a.answer(|question: Received<Question>| Text(question.0.to_string()));
         assert_eq!(peer.number_of::<Question>().await, topic);
         settle().await;
         peer.take(0);
@@ -119,5 +121,42 @@ fn a_goodbye_comes_behind_everything_and_then_nothing_is_undelivered() {
         let closing = a.close(Duration::from_secs(30));
         let (report, ()) = futures_lite::future::zip(closing, listening).await;
         assert_eq!(report.undelivered, 0);
+    });
+}
+
+/// Drops what was asked when it is woken.
+struct GivesUp(Mutex<Option<Received<Question>>>);
+
+impl Wake for GivesUp {
+    fn wake(self: Arc<Self>) {
+        drop(self.0.lock().unwrap().take());
+    }
+}
+
+#[test]
+fn an_endpoint_that_closes_leaves_rather_than_fail_what_it_was_asked() {
+    run(|runtime| async move {
+        let a = build(&runtime, "a", |a| a);
+        let mut questions = a.stream::<Question>();
+        let mut peer = Peer::join(&a, "x", &[]).await;
+        let topic = peer.number_of::<Question>().await;
+        peer.say(&wire::request(topic, 7, &[1]));
+        let question = questions.next().await.unwrap().unwrap();
+        // It is given up as soon as its stream ends, be it in the middle of closing.
+        let gives_up = Arc::new(GivesUp(Mutex::new(Some(question))));
+        let waker = Waker::from(gives_up.clone());
+        let mut next = pin!(questions.next());
+        assert!(next.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+        let hearing = async {
+            let mut last = None;
+            while let Some(content) = peer.next().await {
+                assert_ne!(content[0], wire::kind::FAILURE);
+                last = Some(content);
+            }
+            assert_eq!(last, Some(vec![wire::kind::GOODBYE]));
+            peer.hang_up();
+        };
+        zip(a.close(Duration::from_secs(60)), hearing).await;
+        assert!(gives_up.0.lock().unwrap().is_none());
     });
 }
