@@ -16,6 +16,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 
+use rustix::fs::{FileType, fstat};
 use rustix::io::fcntl_dupfd_cloexec;
 use rustix::net::sockopt::{socket_domain, socket_type};
 use rustix::net::{AddressFamily, SocketType};
@@ -169,14 +170,25 @@ pub(crate) fn take_stdin() -> io::Result<OwnedFd> {
     Ok(stdin)
 }
 
-/// Takes the standard input and output of this process as they are, for a transport over two
-/// pipes. In their place are left `/dev/null` and the standard error.
+/// Takes the standard input and output of this process, which must be pipes or sockets, for a
+/// transport over them. In their place are left `/dev/null` and the standard error.
 ///
 /// # Errors
 ///
-/// Descriptors have run out, or there is no `/dev/null`.
+/// Either is something else, such as a file or a terminal; both are then left as they were. Or
+/// descriptors have run out, or there is no `/dev/null`.
 pub fn take_stdio() -> io::Result<(File, File)> {
+    for (name, stdio) in [("input", rustix::stdio::stdin()), ("output", rustix::stdio::stdout())] {
+        let kind = FileType::from_raw_mode(fstat(stdio)?.st_mode);
+        if !matches!(kind, FileType::Fifo | FileType::Socket) {
+            let what = format!("the standard {name} is no pipe");
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, what));
+        }
+    }
+    let null = File::open("/dev/null")?;
+    let stdin = fcntl_dupfd_cloexec(rustix::stdio::stdin(), 3)?;
     let stdout = fcntl_dupfd_cloexec(rustix::stdio::stdout(), 3)?;
     rustix::stdio::dup2_stdout(rustix::stdio::stderr())?;
-    Ok((take_stdin()?.into(), stdout.into()))
+    rustix::stdio::dup2_stdin(&null)?;
+    Ok((stdin.into(), stdout.into()))
 }

@@ -36,12 +36,14 @@ impl Platform for Smol {
     }
 }
 
-/// Takes over the standard input and output of this process, which must be pipes, as a transport
-/// to the process that started it. In their place are left `/dev/null` and the standard error.
+/// Takes over the standard input and output of this process, which must be pipes or sockets, as a
+/// transport to the process that started it. In their place are left `/dev/null` and the standard
+/// error.
 ///
 /// # Errors
 ///
-/// Either is a file or a terminal, or descriptors have run out.
+/// Either is something else, such as a file or a terminal; both are then left as they were. Or
+/// descriptors have run out.
 pub fn stdio() -> io::Result<StreamTransport<Async<File>, Async<File>>> {
     let (stdin, stdout) = lahja_core::take_stdio()?;
     Ok(StreamTransport::new(Async::new(stdin)?, Async::new(stdout)?))

@@ -33,7 +33,7 @@ pub(super) async fn run<R: FrameReader>(
         connection: &connection,
         shared: &shared,
         entries: Vec::new(),
-        staged: Vec::new(),
+        staged: None,
         wakes: Wakes::new(),
         polling: Polling::new(match reader.wakes_slowly() && has_cores() {
             true => shared.limits.poll_for,
@@ -83,7 +83,6 @@ fn has_cores() -> bool {
 struct Entry {
     inlet: Arc<Inlet>,
     stage: Box<dyn AnyStage>,
-    is_staged: bool,
 }
 
 /// The receiving side of a connection.
@@ -93,8 +92,9 @@ struct Inbound<'a> {
     // What the numbers in event frames stand for; a copy of the connection's table that needs no
     // lock. It is right because frames and acknowledgements come in order.
     entries: Vec<Option<Entry>>,
-    // The numbers of the entries that have something staged.
-    staged: Vec<u32>,
+    // The number of the only entry that may have something staged, so that events of one type do not
+    // overtake those of another.
+    staged: Option<u32>,
     wakes: Wakes,
     polling: Polling,
     received: Traffic,
@@ -172,11 +172,9 @@ impl Inbound<'_> {
 
     /// Queues what is staged at its subscriptions.
     fn flush(&mut self) {
-        for number in self.staged.drain(..) {
-            if let Some(Some(entry)) = self.entries.get_mut(number as usize) {
-                entry.is_staged = false;
-                entry.stage.flush(&mut self.wakes);
-            }
+        let Some(number) = self.staged.take() else { return };
+        if let Some(Some(entry)) = self.entries.get_mut(number as usize) {
+            entry.stage.flush(&mut self.wakes);
         }
     }
 
@@ -280,11 +278,10 @@ impl Inbound<'_> {
             self.entries.resize_with(index + 1, || None);
         }
         if self.entries[index].is_none() {
-            self.entries[index] = self.connection.inlet(number).map(|inlet| Entry {
-                stage: inlet.topic.clone().stage(inlet.clone()),
-                inlet,
-                is_staged: false,
-            });
+            self.entries[index] = self
+                .connection
+                .inlet(number)
+                .map(|inlet| Entry { stage: inlet.topic.clone().stage(inlet.clone()), inlet });
         }
     }
 
@@ -295,6 +292,10 @@ impl Inbound<'_> {
         request: Option<u64>,
         payload: &[u8],
     ) -> Result<(), ProtocolError> {
+        if self.staged != Some(number) {
+            self.flush();
+            self.staged = Some(number);
+        }
         let Some(Some(entry)) = self.entries.get_mut(number as usize) else {
             return Ok(());
         };
@@ -307,10 +308,6 @@ impl Inbound<'_> {
         if let Err(error) = entry.stage.receive(payload, reply.clone(), &mut self.wakes) {
             self.shared.counters.count_malformed(&error);
             reply.inspect(|reply| reply.refuse());
-        }
-        if !entry.is_staged {
-            entry.is_staged = true;
-            self.staged.push(number);
         }
         Ok(())
     }

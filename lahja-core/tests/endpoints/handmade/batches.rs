@@ -1,5 +1,10 @@
 //! Events that arrive together, in one chunk.
 
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Waker};
+
+use futures_core::Stream;
 use futures_lite::future::poll_once;
 use lahja_core::{Endpoint, Event, EventStream, Limits, Received};
 
@@ -184,6 +189,50 @@ fn a_predicate_and_several_subscriptions_see_a_batch_in_its_order() {
         say_numbers(&peer, topic, 8..10);
         for n in 4..10 {
             assert_eq!(next(&mut all).await.0, n);
+        }
+    });
+}
+
+#[test]
+fn events_of_one_type_do_not_overtake_those_of_another() {
+    run(|runtime| async move {
+        // However many subscriptions there are: one has its events staged, several at once.
+        for others in [0, 1] {
+            let a = build(&runtime, "a", |a| a);
+            let numbers = Arc::new(Mutex::new(a.stream::<Number>()));
+            let (seen, before) = (Arc::new(Mutex::new(Vec::new())), numbers.clone());
+            let (note, context) = (seen.clone(), Waker::noop());
+            let mut texts = a
+                .subscription::<Text>()
+                .filter(move |_| {
+                    let mut context = Context::from_waker(context);
+                    let mut before = before.lock().unwrap();
+                    let mut there = Vec::new();
+                    while let Poll::Ready(number) = Pin::new(&mut *before).poll_next(&mut context) {
+                        there.push(number.unwrap().unwrap().0);
+                    }
+                    note.lock().unwrap().push(there);
+                    true
+                })
+                .stream();
+            let others: Vec<_> = (0..others).map(|_| a.stream::<Text>()).collect();
+            let mut peer = Peer::join(&a, "x", &[]).await;
+            let mut topics = [(Number::NAME, 0), (Text::NAME, 0)];
+            for _ in 0..2 {
+                let announced = wire::announced(&peer.hear(wire::kind::ANNOUNCE).await);
+                let topic = topics.iter_mut().find(|topic| topic.0 == announced.name).unwrap();
+                topic.1 = announced.number;
+            }
+            let [(_, number), (_, text)] = topics;
+            let text = |said| wire::event(text, &wire::text(said));
+            let number = |n| wire::event(number, &[n]);
+            let events = [text("0"), number(1), text("2"), number(3), number(4), text("5")];
+            peer.say_all(&events.each_ref().map(Vec::as_slice));
+            for said in ["0", "2", "5"] {
+                assert_eq!(next(&mut texts).await.0, said);
+            }
+            assert_eq!(*seen.lock().unwrap(), [vec![], vec![1], vec![3, 4]]);
+            drop(others);
         }
     });
 }

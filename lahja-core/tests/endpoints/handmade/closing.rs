@@ -119,7 +119,7 @@ fn a_goodbye_comes_behind_everything_and_then_nothing_is_undelivered() {
             peer.hang_up();
         };
         let closing = a.close(Duration::from_secs(30));
-        let (report, ()) = futures_lite::future::zip(closing, listening).await;
+        let (report, ()) = zip(closing, listening).await;
         assert_eq!(report.undelivered, 0);
     });
 }
