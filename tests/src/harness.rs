@@ -1,9 +1,13 @@
 //! Each case in a process of its own, and the watchdog that turns a hang into a failure.
 
+use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
+use std::sync::mpsc;
 use std::time::Duration;
 use std::{env, fs, process, thread};
+
+use rustix::process::{Pid, Signal, kill_process_group};
 
 use crate::process::until;
 use crate::roles;
@@ -13,6 +17,9 @@ use crate::subject::Subject;
 
 /// How long a process may take before it is taken for hung.
 const WATCHDOG: Duration = Duration::from_secs(120);
+
+/// How much longer a process and those it has started may take to end.
+const MARGIN: Duration = Duration::from_secs(10);
 
 /// Says to a process which case it is run for.
 const CASE: &str = "LAHJA_CONTRACT_CASE";
@@ -121,8 +128,7 @@ fn run_again<S: Subject>(test: &str, variable: &str, value: &str) {
         .env(variable, value)
         .env("XDG_RUNTIME_DIR", home.path())
         .stdin(Stdio::null());
-    // Its end is that of all processes that it has started, as they share its output.
-    let output = command.output().unwrap();
+    let output = output_of_all(test, command);
     let stdout = String::from_utf8_lossy(&output.stdout);
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert!(
@@ -132,6 +138,28 @@ fn run_again<S: Subject>(test: &str, variable: &str, value: &str) {
     );
     let left = entries(home.join("lahja"));
     assert!(left.is_empty(), "{test} left buses: {left:?}");
+}
+
+/// Runs a process, waits for it and for all that it has started, and returns what they have printed.
+///
+/// # Panics
+///
+/// Panics if one of them outlives the watchdog, which is so if it is stopped. It is killed.
+fn output_of_all(test: &str, mut command: Command) -> Output {
+    let command = command.process_group(0).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let process = command.spawn().unwrap();
+    let group = Pid::from_child(&process);
+    let (ended, end) = mpsc::channel();
+    // They share its output, whose end is so that of them all.
+    thread::spawn(move || ended.send(process.wait_with_output().unwrap()));
+    end.recv_timeout(WATCHDOG + MARGIN).unwrap_or_else(|_| {
+        // None is left if the last one has just ended.
+        _ = kill_process_group(group, Signal::KILL);
+        let Output { stdout, stderr, .. } = end.recv().expect("all of them were killed");
+        let [stdout, stderr] =
+            [stdout, stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+        panic!("{test} does not end, or left a process that does not\n{stdout}\n{stderr}");
+    })
 }
 
 /// Ends this process if it takes too long.
