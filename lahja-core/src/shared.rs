@@ -333,13 +333,16 @@ impl Shared {
         // Before anybody can see that the endpoint is closed, and under the lock, so that whoever
         // closes it at the same time does not come back before its place on the bus is free.
         drop(lock(&self.seat).take());
+        // Before a goodbye, upon which a peer may end the connection: requests of this endpoint would
+        // end with that.
+        self.pending().close();
         let mut registry = self.registry();
         let connections: Vec<_> = registry.connections.values().map(|(c, _)| c.clone()).collect();
         let established = |connection: &&Arc<Connection>| connection.is_established();
         let (peers, strangers): (Vec<_>, Vec<_>) = connections.iter().partition(established);
         if !self.is_closed() {
-            // First of all: a request that is given up because its subscription ends would
-            // otherwise count as unanswered, not as one whose answerer has left.
+            // Before subscriptions end: a request that is given up by that would otherwise count as
+            // unanswered, not as one whose answerer has left.
             for peer in &peers {
                 peer.queue(Session::say_goodbye);
             }
@@ -353,7 +356,6 @@ impl Shared {
             for topic in topics.values() {
                 topic.close();
             }
-            self.pending().close();
             peers.iter().for_each(|peer| peer.send());
             strangers.iter().for_each(|stranger| stranger.stop());
             self.connections_changed();
