@@ -17,6 +17,7 @@ pub mod lying;
 pub mod order;
 pub mod overflow;
 pub mod paths;
+pub mod platform;
 pub mod refusing;
 pub mod requests;
 pub mod requests_end;
@@ -34,6 +35,15 @@ pub mod watching;
 macro_rules! cases_in_one_process {
     ($($then:tt)+) => {
         $($then)+! {
+            mod platform {
+                a_sleep_is_not_over_before_its_time,
+                a_sleep_may_be_longer_than_there_is_time,
+                waking_a_task_does_not_run_it_on_the_spot,
+                an_accept_that_is_given_up_loses_nobody,
+                closing_a_stream_sends_what_it_took_and_ends_one_direction,
+                the_status_of_a_process_may_be_given_up_and_asked_for_again,
+                the_end_of_a_processs_input_is_that_of_the_other_end,
+            }
             mod broadcasting {
                 an_event_reaches_every_subscriber_and_oneself,
                 an_event_to_one_endpoint_reaches_it_alone,

@@ -55,6 +55,8 @@ pub mod wire;
 
 #[doc(hidden)]
 pub use harness::{child, run};
+#[doc(hidden)]
+pub use lahja_core::Transport;
 pub use stage::Stage;
 pub use subject::{Bus, Subject};
 

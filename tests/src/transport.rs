@@ -60,11 +60,11 @@ where
 #[macro_export]
 macro_rules! transport_contract {
     ($pair:expr) => {
-        fn contract_pair() -> (impl ::lahja_core::Transport, impl ::lahja_core::Transport) {
+        fn contract_pair() -> (impl $crate::Transport, impl $crate::Transport) {
             ($pair)()
         }
 
-        fn contract_pair_back() -> (impl ::lahja_core::Transport, impl ::lahja_core::Transport) {
+        fn contract_pair_back() -> (impl $crate::Transport, impl $crate::Transport) {
             let (near, far) = contract_pair();
             (far, near)
         }
@@ -91,6 +91,7 @@ macro_rules! transport_tests {
             both_directions_are_full_at_once_without_a_deadlock,
             a_full_direction_does_not_hold_up_the_other,
             closing_flushes,
+            closing_flushes_what_the_transport_holds_back,
             closing_one_direction_leaves_the_other_open,
             the_end_is_seen_as_often_as_it_is_looked_for,
             what_was_written_arrives_though_its_writer_is_dropped,

@@ -1,7 +1,7 @@
 //! The cases that every transport has to pass. `near` sends, if they do not say otherwise.
 
 use std::future::poll_fn;
-use std::task::{Context, Waker};
+use std::task::{Context, Poll, Waker};
 
 use futures_lite::future::{poll_once, zip};
 use lahja_core::{FrameError, FrameReader, FrameWriter, Transport};
@@ -126,6 +126,33 @@ pub async fn closing_flushes<N: Transport, F: Transport>(near: N, far: F) {
     sender.close().await;
     receiver.expect([100; 10]).await;
     assert_eq!(receiver.next().await, None);
+}
+
+pub async fn closing_flushes_what_the_transport_holds_back<N: Transport, F: Transport>(
+    near: N,
+    far: F,
+) {
+    const LEN: usize = 100_000;
+    let (reader, mut sender) = split(near);
+    let (mut receiver, _writer) = split(far);
+    let count = sender.fill(0, LEN);
+    let closing = apart(async move {
+        // Until the transport has taken everything, be it that it still holds it back.
+        poll_fn(|context| {
+            let written = sender.poll(context);
+            assert!(!matches!(written, Poll::Ready(Err(_))), "{written:?}");
+            match sender.frames.is_empty() {
+                true => Poll::Ready(()),
+                false => Poll::Pending,
+            }
+        })
+        .await;
+        sender.close().await;
+        sender
+    });
+    receiver.expect(std::iter::repeat_n(LEN, count)).await;
+    assert_eq!(receiver.next().await, None);
+    drop((reader, closing.joined()));
 }
 
 pub async fn closing_one_direction_leaves_the_other_open<N: Transport, F: Transport>(
