@@ -52,7 +52,8 @@ pub trait Runtime: Send + Sync + 'static {
     /// Runs a future in the background.
     fn spawn(&self, future: BoxFuture);
 
-    /// Returns a future that is ready once `duration` has passed, and not much later.
+    /// Returns a future that is ready once `duration` has passed since the call or since it was
+    /// polled first, and not much later. It may be as long as [`Duration::MAX`].
     fn sleep(&self, duration: Duration) -> BoxFuture;
 }
 

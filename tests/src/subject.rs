@@ -18,8 +18,8 @@ pub trait Subject: 'static {
 
     /// Describes a program in the adapter's way; most often `command.into()`.
     ///
-    /// It must keep the command's arguments, environment and redirections. The `From` of
-    /// `async-process` forgets where standard output and error go: set them again.
+    /// Only its name, arguments and environment count. A case that redirects has a shell do it,
+    /// since a `Command` does not tell its redirections.
     fn command(command: Command) -> <Self::Platform as Platform>::Command;
 
     /// Returns the environment variables that the runtime needs from the start of a process, such
