@@ -3,7 +3,6 @@
 use std::io;
 use std::os::fd::OwnedFd;
 use std::process::ExitStatus;
-use std::sync::Once;
 use std::task::{Context, Waker};
 
 use async_process::{Child, Command, driver};
@@ -16,11 +15,10 @@ use crate::runtime::AsyncStd;
 pub struct AsyncStdChild(Child);
 
 impl AsyncStdChild {
-    /// Starts a program. The first one starts the task that reaps children, which would otherwise
-    /// be a thread.
+    /// Starts a program. The first one of an executor starts the task that reaps children, which
+    /// would otherwise be a thread.
     pub(crate) fn start(on: &AsyncStd, mut command: Command, stdin: OwnedFd) -> io::Result<Self> {
-        static DRIVER: Once = Once::new();
-        DRIVER.call_once(|| {
+        on.reaping().call_once(|| {
             let mut driving = Box::pin(async {
                 driver().await;
             });

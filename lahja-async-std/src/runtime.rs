@@ -1,5 +1,6 @@
 //! Tasks and timers.
 
+use std::sync::Once;
 use std::time::Duration;
 
 use async_std::task;
@@ -20,6 +21,14 @@ use lahja_core::{BoxFuture, Runtime};
 /// ```
 #[derive(Debug, Clone, Copy, Default)]
 pub struct AsyncStd;
+
+impl AsyncStd {
+    /// Returns what is done once a task of the executor reaps children.
+    pub(crate) fn reaping(&self) -> &Once {
+        static GLOBAL: Once = Once::new();
+        &GLOBAL
+    }
+}
 
 impl Runtime for AsyncStd {
     fn spawn(&self, future: BoxFuture) {

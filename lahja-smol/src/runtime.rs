@@ -1,7 +1,7 @@
 //! Tasks and timers.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Once};
 use std::time::Duration;
 
 use lahja_core::{BoxFuture, Runtime};
@@ -32,19 +32,34 @@ use smol::{Executor, Timer};
 /// ```
 #[derive(Clone, Default)]
 pub struct Smol {
-    executor: Option<Arc<Executor<'static>>>,
+    own: Option<Own>,
+}
+
+/// An executor of the user's, and whether a task of it reaps children.
+#[derive(Clone)]
+struct Own {
+    executor: Arc<Executor<'static>>,
+    reaping: Arc<Once>,
+}
+
+impl Smol {
+    /// Returns what is done once a task of the executor reaps children.
+    pub(crate) fn reaping(&self) -> &Once {
+        static GLOBAL: Once = Once::new();
+        self.own.as_ref().map_or(&GLOBAL, |own| &own.reaping)
+    }
 }
 
 impl From<Arc<Executor<'static>>> for Smol {
     fn from(executor: Arc<Executor<'static>>) -> Self {
-        Self { executor: Some(executor) }
+        Self { own: Some(Own { executor, reaping: Arc::new(Once::new()) }) }
     }
 }
 
 impl Runtime for Smol {
     fn spawn(&self, future: BoxFuture) {
-        match &self.executor {
-            Some(executor) => executor.spawn(future).detach(),
+        match &self.own {
+            Some(own) => own.executor.spawn(future).detach(),
             None => smol::spawn(future).detach(),
         }
     }
@@ -58,7 +73,7 @@ impl Runtime for Smol {
 
 impl fmt::Debug for Smol {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let executor = match self.executor {
+        let executor = match self.own {
             Some(_) => "own",
             None => "global",
         };
