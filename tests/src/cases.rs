@@ -119,6 +119,7 @@ macro_rules! cases_in_one_process {
             }
             mod closing {
                 closing_delivers_what_was_accepted_and_the_end_comes_last,
+                closing_goes_on_though_nobody_waits_for_it,
                 what_does_not_leave_in_time_is_counted,
                 dropping_the_last_handle_closes_at_once,
                 a_closed_endpoint_refuses_everything,
@@ -131,6 +132,8 @@ macro_rules! cases_in_one_process {
                 each_of_several_senders_is_heard_in_its_own_order,
                 broadcasts_with_and_without_waiting_keep_their_order,
                 a_request_comes_behind_the_events_before_it,
+                an_event_behind_a_request_comes_behind_it,
+                events_of_one_type_do_not_overtake_those_of_another,
                 a_response_comes_behind_the_events_before_it,
             }
             mod overflow {
@@ -142,6 +145,7 @@ macro_rules! cases_in_one_process {
                 the_latest_alone_is_kept_where_that_is_wanted,
                 a_subscription_that_loses_events_costs_another_none,
                 ones_own_events_wait_for_a_place_in_the_queue,
+                ones_own_events_are_lost_where_that_is_wanted,
                 a_consumer_that_stalls_is_left_behind_and_told,
                 what_a_handler_has_lost_is_counted,
             }
@@ -192,6 +196,8 @@ macro_rules! cases_in_one_process {
                 a_path_in_no_directory_is_an_error,
                 a_taken_name_and_a_second_connection_are_refused,
                 mute_peers_do_not_keep_a_good_one_out,
+                a_detached_server_accepts_until_its_endpoint_is_closed,
+                connecting_that_is_given_up_leaves_its_endpoint_free,
             }
             mod refusing {
                 a_bad_name_is_an_error_that_says_which_rule_it_breaks,
@@ -264,6 +270,7 @@ macro_rules! cases_with_processes {
                 a_producer_waits_with_a_window_in_memory_and_nothing_else_does,
                 other_consumers_get_what_one_of_them_holds_up,
                 a_broadcast_that_was_given_up_leaves_the_rest_in_order,
+                a_stopped_process_is_left_behind_and_told_what_it_missed,
             }
             mod strangers {
                 a_name_that_is_taken_here_or_elsewhere_is_free_after_a_kill,

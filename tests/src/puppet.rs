@@ -32,6 +32,9 @@ pub struct Question(pub u64);
 #[event(response = Number)]
 pub struct Delivery(pub Load);
 
+/// What is reported in place of an origin where events were lost. No endpoint has this name.
+pub const LOST: &str = "";
+
 /// What a puppet is to do.
 #[derive(Debug, Clone, Serialize, Deserialize, Event)]
 #[event(response = Report)]
@@ -46,7 +49,8 @@ pub enum Order {
     TakeUntilGone(String),
     /// Begins a stream of loads that it does not read.
     Neglect,
-    /// Reads so many of the neglected loads and returns their numbers.
+    /// Reads so many of the neglected loads and returns their numbers. Those that are lost count,
+    /// and are returned as how many they are, under the origin [`LOST`].
     TakeLoads(usize),
     /// Broadcasts a number.
     Broadcast(u64, Reach),
@@ -242,10 +246,18 @@ impl<P: Platform> Puppet<P> {
                 let mut taken = Vec::new();
                 let mut loads = self.loads.lock().await;
                 let loads = loads.as_mut().ok_or("it does not neglect loads")?;
-                while taken.len() < count {
-                    let load = loads.next().await.ok_or("the endpoint is closed")?;
-                    let load = load.map_err(lost)?;
-                    taken.push((load.origin().to_string(), load.0));
+                let mut missing = count as u64;
+                while missing > 0 {
+                    match loads.next().await.ok_or("the endpoint is closed")? {
+                        Ok(load) => {
+                            missing -= 1;
+                            taken.push((load.origin().to_string(), load.0));
+                        }
+                        Err(Lagged(count)) => {
+                            missing = missing.saturating_sub(count);
+                            taken.push((LOST.into(), count));
+                        }
+                    }
                 }
                 return Ok(Report::Numbers(taken));
             }

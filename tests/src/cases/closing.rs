@@ -113,3 +113,15 @@ pub async fn the_others_go_on_when_one_closes<S: Subject>(stage: Stage<S>) {
     expect(&mut at_a, [1, 2]).await;
     assert_eq!(a.connections(), ["b"]);
 }
+
+pub async fn closing_goes_on_though_nobody_waits_for_it<S: Subject>(stage: Stage<S>) {
+    let [a, b] = stage.meet(["a", "b"]).await;
+    let mut numbers = listen::<Number>(&b).await;
+    count_to(&a, 100).await;
+    let mut given_up = Box::pin(a.close(DEADLINE));
+    let _ = poll_once(&mut given_up).await;
+    drop(given_up);
+    assert!(a.is_closed());
+    until_gone(&b, "a").await;
+    expect(&mut numbers, 0..100).await;
+}

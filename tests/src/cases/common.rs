@@ -112,10 +112,21 @@ pub(super) async fn announced_number<T: AsyncRead + AsyncWrite + Unpin>(
     topic: &str,
 ) -> u64 {
     loop {
-        let content = peer.hear(kind::ANNOUNCE).await.unwrap();
-        if content.ends_with(topic.as_bytes()) {
-            let (_epoch, rest) = wire::split_varint(&content[1..]);
-            return wire::split_varint(rest).0;
+        let (name, number) = announced(peer).await;
+        if name == topic {
+            return number;
         }
     }
+}
+
+/// Waits for the next announcement. Returns the topic and the number that its events carry.
+pub(super) async fn announced<T: AsyncRead + AsyncWrite + Unpin>(
+    peer: &mut RawPeer<T>,
+) -> (String, u64) {
+    let content = peer.hear(kind::ANNOUNCE).await.unwrap();
+    let (_epoch, rest) = wire::split_varint(&content[1..]);
+    let (number, rest) = wire::split_varint(rest);
+    let (_window, rest) = wire::split_varint(rest);
+    let (_len, name) = wire::split_varint(&rest[8..]);
+    (String::from_utf8(name.to_vec()).unwrap(), number)
 }

@@ -1,10 +1,14 @@
 //! A process that stops reading: who waits for it, and who does not.
 
+use std::time::Duration;
+
 use futures_lite::future::{poll_once, zip};
 use lahja_core::{BroadcastError, Endpoint, Limits};
+use rustix::process::Signal;
 
 use super::common::patient;
-use crate::puppet::{Load, Manner, Number, Order, Question, Reach, Report, have_done, order};
+use crate::process::Process;
+use crate::puppet::{LOST, Load, Manner, Number, Order, Question, Reach, Report, have_done, order};
 use crate::stage::Stage;
 use crate::subject::Subject;
 
@@ -103,4 +107,47 @@ pub async fn a_broadcast_that_was_given_up_leaves_the_rest_in_order<S: Subject>(
     let (sent, read) = zip(async { waiting.await }, reading).await;
     sent.unwrap();
     assert_eq!(read, loads(taken + 1));
+}
+
+pub async fn a_stopped_process_is_left_behind_and_told_what_it_missed<S: Subject>(stage: Stage<S>) {
+    // Several windows, and more than a socket takes.
+    const COUNT: u64 = 1_000;
+    let mut limits = Limits::default();
+    limits.stalled_after = Duration::from_millis(100);
+    let [parent] = stage.meet_limited(["parent"], &limits).await;
+    let b = stage.puppet("b").await;
+    let _c = stage.puppet("c").await;
+    for child in ["b", "c"] {
+        have_done(&parent, child, Order::Neglect).await;
+    }
+    let process = Process::open(b.id());
+    process.signal(Signal::STOP);
+    for number in 0..COUNT {
+        parent.broadcast(load(number)).await.unwrap();
+        // The other one never notices.
+        let read = order(&parent, "c", Order::TakeLoads(1)).await;
+        assert_eq!(read, Report::Numbers(vec![("parent".into(), number)]));
+    }
+    process.signal(Signal::CONT);
+    let reading = order(&parent, "b", Order::TakeLoads(COUNT as usize));
+    let Report::Numbers(read) = reading.await else {
+        panic!("it has read nothing");
+    };
+    let mut next = 0;
+    let mut lost = 0;
+    for (origin, number) in read {
+        if origin == LOST {
+            next += number;
+            lost += number;
+        } else {
+            assert_eq!((origin.as_str(), number), ("parent", next));
+            next += 1;
+        }
+    }
+    assert_eq!(next, COUNT);
+    assert!(lost > 0 && lost < COUNT, "{lost} are lost");
+    // It is back.
+    parent.broadcast(load(COUNT)).to("b").await.unwrap();
+    let read = order(&parent, "b", Order::TakeLoads(1)).await;
+    assert_eq!(read, Report::Numbers(vec![("parent".into(), COUNT)]));
 }

@@ -1,12 +1,17 @@
 //! What comes before what.
 
-use futures_lite::future::{poll_once, zip};
-use lahja_core::Received;
+use std::pin::pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Waker};
 
-use super::common::{count_to, expect, listen, load, take};
+use futures_lite::future::{poll_once, zip};
+use lahja_core::{Event, Received};
+
+use super::common::{announced, count_to, expect, listen, load, take};
 use crate::puppet::{Load, Number, Question};
 use crate::stage::Stage;
 use crate::subject::Subject;
+use crate::wire::{self, RawPeer};
 
 pub async fn events_come_in_the_order_of_the_calls_and_once_each<S: Subject>(stage: Stage<S>) {
     let [a, b, c] = stage.meet(["a", "b", "c"]).await;
@@ -113,4 +118,62 @@ pub async fn a_response_comes_behind_the_events_before_it<S: Subject>(stage: Sta
         }
         assert!(poll_once(numbers.next()).await.is_none());
     }
+}
+
+pub async fn an_event_behind_a_request_comes_behind_it<S: Subject>(stage: Stage<S>) {
+    let [a, b] = stage.meet(["a", "b"]).await;
+    let mut numbers = listen::<Number>(&b).await;
+    let mut questions = listen::<Question>(&b).await;
+    for round in 0..50 {
+        let mut request = a.request(Question(round)).into_future();
+        assert!(poll_once(&mut request).await.is_none());
+        a.broadcast(Number(round)).await.unwrap();
+        expect(&mut numbers, [round]).await;
+        let question = poll_once(questions.next()).await.expect("it is there").unwrap().unwrap();
+        let answer = b.broadcast(Number(question.0)).with(question.broadcast_config());
+        answer.await.unwrap();
+        assert_eq!(request.await.unwrap(), Number(round));
+    }
+}
+
+pub async fn events_of_one_type_do_not_overtake_those_of_another<S: Subject>(stage: Stage<S>) {
+    let a = stage.endpoint("a").await;
+    let numbers = Arc::new(Mutex::new(a.stream::<Number>()));
+    // It is asked of each load when that comes, and looks for the number before it.
+    let (seen, before) = (Arc::new(Mutex::new(Vec::new())), numbers.clone());
+    let note = seen.clone();
+    let loads = a.subscription::<Load>().filter(move |_| {
+        let mut before = before.lock().unwrap();
+        let number = pin!(before.next()).poll(&mut Context::from_waker(Waker::noop()));
+        note.lock().unwrap().push(match number {
+            Poll::Ready(number) => Some(number.unwrap().unwrap().0),
+            Poll::Pending => None,
+        });
+        true
+    });
+    let mut loads = loads.stream();
+    // With another subscription they are not queued as a batch.
+    let mut others = a.stream::<Load>();
+    let path = stage.bus().path().join("a.ipc");
+    let mut peer = RawPeer::introduce(stage.platform(), path, "handmade").await;
+    let (mut number, mut load) = (None, None);
+    while number.is_none() || load.is_none() {
+        let (name, announced) = announced(&mut peer).await;
+        match name.as_str() {
+            Number::NAME => number = Some(announced),
+            Load::NAME => load = Some(announced),
+            _ => {}
+        }
+    }
+    let mut bytes = Vec::new();
+    for n in 0..10 {
+        bytes.extend(wire::frame(&wire::event(number.unwrap(), &[n])));
+        bytes.extend(wire::frame(&wire::event(load.unwrap(), &[n, 0])));
+    }
+    peer.send(&bytes).await;
+    for n in 0..10 {
+        assert_eq!(take(&mut loads).await.0, n);
+        assert_eq!(take(&mut others).await.0, n);
+    }
+    assert_eq!(*seen.lock().unwrap(), (0..10).map(Some).collect::<Vec<_>>());
 }

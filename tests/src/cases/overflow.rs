@@ -194,3 +194,22 @@ pub async fn what_a_handler_has_lost_is_counted<S: Subject>(stage: Stage<S>) {
     }
     until(|| b.stats().lost_events == 8).await;
 }
+
+pub async fn ones_own_events_are_lost_where_that_is_wanted<S: Subject>(stage: Stage<S>) {
+    let [a] = stage.meet(["a"]).await;
+    let config = |overflow| a.subscription::<Number>().overflow(overflow).capacity(4).stream();
+    let mut oldest = config(Overflow::DropOldest);
+    let mut newest = config(Overflow::DropNewest);
+    let mut latest = config(Overflow::Latest);
+    count_to(&a, 10).await;
+    assert_eq!(oldest.next().await.unwrap().unwrap_err(), Lagged(6));
+    expect(&mut oldest, 6..10).await;
+    expect(&mut newest, 0..4).await;
+    assert_eq!(newest.next().await.unwrap().unwrap_err(), Lagged(6));
+    assert_eq!(latest.next().await.unwrap().unwrap_err(), Lagged(9));
+    expect(&mut latest, [9]).await;
+    a.broadcast(Number(10)).await.unwrap();
+    for stream in [&mut oldest, &mut newest, &mut latest] {
+        expect(stream, [10]).await;
+    }
+}

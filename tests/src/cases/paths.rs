@@ -9,6 +9,7 @@ use std::time::Duration;
 use futures_lite::future::poll_once;
 use lahja_core::{
     ConnectError, Endpoint, Limits, Received, Scope, SocketError, UnixConnector, UnixListener,
+    memory_pair,
 };
 
 use super::common::{expect, listen};
@@ -239,4 +240,40 @@ pub async fn mute_peers_do_not_keep_a_good_one_out<S: Subject>(stage: Stage<S>) 
     assert_eq!(b.connect(connector(&stage, &scratch)).await.unwrap(), "a");
     // The oldest had to make room.
     mute[0].closed().await;
+}
+
+pub async fn a_detached_server_accepts_until_its_endpoint_is_closed<S: Subject>(stage: Stage<S>) {
+    let scratch = Scratch::new();
+    let [a, b] = ["a", "b"].map(|name| endpoint(&stage, name));
+    a.serve(listener(&stage, &scratch)).detach();
+    assert_eq!(b.connect(connector(&stage, &scratch)).await.unwrap(), "a");
+    drop(a);
+    until(|| entries(scratch.path()).is_empty()).await;
+}
+
+pub async fn connecting_that_is_given_up_leaves_its_endpoint_free<S: Subject>(stage: Stage<S>) {
+    let scratch = Scratch::new();
+    let [a, b] = ["a", "b"].map(|name| endpoint(&stage, name));
+    // While nobody is there, and while somebody is who says nothing.
+    for is_mute in [false, true] {
+        let path = scratch.join("mute");
+        let mute = is_mute.then(|| net::UnixListener::bind(&path).unwrap());
+        let connector = UnixConnector::on(stage.platform().clone(), &path);
+        let mut given_up = Box::pin(b.connect(connector));
+        for _ in 0..3 {
+            assert!(poll_once(&mut given_up).await.is_none());
+        }
+        drop((given_up, mute));
+    }
+    let (near, _far) = memory_pair();
+    let mut given_up = Box::pin(b.attach(near));
+    assert!(poll_once(&mut given_up).await.is_none());
+    drop(given_up);
+
+    let _server = a.serve(listener(&stage, &scratch));
+    assert_eq!(b.connect(connector(&stage, &scratch)).await.unwrap(), "a");
+    met(&[&a, &b]).await;
+    let mut numbers = listen(&a).await;
+    b.broadcast(Number(1)).await.unwrap();
+    expect(&mut numbers, [1]).await;
 }
