@@ -89,3 +89,60 @@ impl Default for Limits {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bytes(count: usize) -> String {
+        match count {
+            count if count % (1 << 20) == 0 => format!("{} MiB", count >> 20),
+            count => format!("{} KiB", count >> 10),
+        }
+    }
+
+    fn number(count: usize) -> String {
+        match count {
+            count if count < 1_000 => count.to_string(),
+            count => format!("{},{:03}", count / 1_000, count % 1_000),
+        }
+    }
+
+    fn time(duration: Duration) -> String {
+        match duration.subsec_micros() {
+            0 => format!("{} s", duration.as_secs()),
+            micros => format!("{micros} us"),
+        }
+    }
+
+    #[test]
+    fn the_defaults_are_as_documented() {
+        let limits = Limits::default();
+        let defaults = [
+            bytes(limits.frame as usize),
+            number(limits.depth),
+            bytes(limits.window as usize),
+            bytes(limits.backlog),
+            number(limits.capacity),
+            number(limits.topics as usize),
+            number(limits.requests as usize),
+            time(limits.request_timeout),
+            time(limits.stalled_after),
+            time(limits.handshake_timeout),
+            bytes(limits.handshake_frame as usize),
+            number(limits.handshakes),
+            time(limits.poll_for),
+        ];
+        let docs =
+            include_str!("limits.rs").lines().map(|line| line.trim().trim_start_matches("///"));
+        let docs = docs.collect::<String>();
+        let declared = docs.split_once("pub struct Limits").unwrap().1;
+        let declared = declared.split_once("impl Limits").unwrap().0;
+        let documented: Vec<_> = declared
+            .split("Default: ")
+            .skip(1)
+            .map(|text| text.split_once('.').unwrap().0)
+            .collect();
+        assert_eq!(documented, defaults);
+    }
+}

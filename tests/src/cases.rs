@@ -262,6 +262,7 @@ macro_rules! cases_with_processes {
                 requests_in_flight_fail_when_their_answerer_is_killed,
                 what_a_process_sent_before_it_was_killed_arrives_before_its_end_is_seen,
                 the_children_of_a_killed_process_end_and_its_bus_is_removed,
+                a_child_that_outlives_its_parent_goes_on,
                 a_bus_is_removed_with_the_last_process_on_it,
                 a_process_that_is_killed_again_and_again_comes_back,
                 a_stopped_process_delays_nobody_but_itself,

@@ -14,10 +14,12 @@ use crate::subject::Subject;
 pub const NOTHING: &str = "nothing";
 /// Takes the endpoint it was spawned with, and [obeys](crate::puppet::obey).
 pub const PUPPET: &str = "puppet";
+/// A puppet that goes on when its parent dies.
+pub const SURVIVOR: &str = "survivor";
 /// A puppet that nobody spawned. Arguments: the bus's directory, its name.
 pub const MEMBER: &str = "member";
 /// Has puppets `c0`, `c1`... on a private bus, tells where that is and the children's ids, and
-/// waits for its death. Argument: how many.
+/// waits for its death. Arguments: their roles.
 pub const PARENT: &str = "parent";
 /// Joins its bus, and ends neither when its endpoint is closed nor by itself.
 pub const DEAF: &str = "deaf";
@@ -51,13 +53,17 @@ pub(crate) async fn play<S: Subject>(stage: Stage<S>, lines: Vec<String>) {
             let endpoint = connect(&stage).await;
             puppet::obey(stage.platform().clone(), endpoint).await;
         }
+        [SURVIVOR] => {
+            let connect = EventBus::connect_on(stage.platform().clone()).outlive_parent();
+            puppet::obey(stage.platform().clone(), connect.await.unwrap()).await;
+        }
         [MEMBER, dir, name] => {
             let bus = EventBus::at_on(stage.platform().clone(), dir).unwrap();
             let endpoint = bus.endpoint(name).await.unwrap();
             drop(bus);
             puppet::obey(stage.platform().clone(), endpoint).await;
         }
-        [PARENT, children] => parent(stage, children.parse().unwrap()).await,
+        [PARENT, ref children @ ..] => parent(stage, children).await,
         [DEAF] => {
             let _endpoint = connect(&stage).await;
             std::future::pending().await
@@ -78,10 +84,11 @@ async fn connect<S: Subject>(stage: &Stage<S>) -> Endpoint {
     }
 }
 
-async fn parent<S: Subject>(stage: Stage<S>, count: usize) {
+async fn parent<S: Subject>(stage: Stage<S>, roles: &[&str]) {
     let mut children = Vec::new();
-    for n in 0..count {
-        children.push(stage.puppet(&format!("c{n}")).await);
+    for (n, role) in roles.iter().enumerate() {
+        let command = stage.role(role, &[]);
+        children.push(stage.spawn(&format!("c{n}"), command).await.unwrap());
     }
     let ids: Vec<_> = children.iter().map(|child| child.id().to_string()).collect();
     tell(&stage.bus().path().display().to_string());

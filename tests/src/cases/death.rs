@@ -1,8 +1,8 @@
 //! What the others see when a process dies, and what is left of it.
 
 use std::io::{BufRead, BufReader, Read};
-use std::path::Path;
-use std::process::Stdio;
+use std::path::PathBuf;
+use std::process::{ChildStdout, Stdio};
 
 use futures_lite::future::poll_once;
 use lahja_core::{EventBus, RequestError, Scope};
@@ -10,7 +10,7 @@ use rustix::process::Signal;
 
 use crate::process::{Process, Program, blocking};
 use crate::puppet::{Manner, Number, Order, Question, Reach, Report, have_done, order, until_gone};
-use crate::roles::{PARENT, PUPPET, told};
+use crate::roles::{PARENT, PUPPET, SURVIVOR, told};
 use crate::scratch::entries;
 use crate::stage::Stage;
 use crate::subject::Subject;
@@ -124,33 +124,36 @@ pub async fn what_a_process_sent_before_it_was_killed_arrives_before_its_end_is_
 pub async fn the_children_of_a_killed_process_end_and_its_bus_is_removed<S: Subject>(
     stage: Stage<S>,
 ) {
-    let mut command = stage.role(PARENT, &["5"]);
-    command.stdout(Stdio::piped());
-    let mut middle = Program::start(command);
-    let mut output = BufReader::new(middle.stdout());
-    let (_output, lines) = blocking(move || {
-        let lines = output.by_ref().lines().flat_map(|line| told(&line.unwrap()));
-        let lines: Vec<_> = lines.take(2).collect();
-        (output, lines)
-    })
-    .await;
-    let [path, ids] = &lines[..] else {
-        panic!("{lines:?}");
-    };
-    let path = Path::new(path);
-    let orphans: Vec<_> = ids.split(' ').map(|id| Process::open(id.parse().unwrap())).collect();
-    assert_eq!(orphans.len(), 5);
+    let Family { mut parent, path, children, .. } = family(&stage, &[PUPPET; 5]).await;
+    assert_eq!(children.len(), 5);
     assert!(path.exists());
-    middle.kill();
-    for orphan in orphans {
+    parent.kill();
+    for orphan in children {
         orphan.ended().await;
     }
-    middle.ended().await;
+    parent.ended().await;
     // The dying parent may have had its place on the bus for longer than its children: what is
     // left then goes when the next bus is made.
     let next = EventBus::new_on(stage.platform().clone()).unwrap();
     assert!(!path.exists());
     drop(next);
+}
+
+pub async fn a_child_that_outlives_its_parent_goes_on<S: Subject>(stage: Stage<S>) {
+    let Family { mut parent, path, children, .. } = family(&stage, &[SURVIVOR, PUPPET]).await;
+    let bus = EventBus::at_on(stage.platform().clone(), &path).unwrap();
+    let witness = bus.endpoint("witness").await.unwrap();
+    have_done(&witness, "c0", Order::Listen(None)).await;
+    parent.kill();
+    parent.ended().await;
+    // The other one has been told of it, too.
+    children[1].ended().await;
+    witness.broadcast(Number(7)).await.unwrap();
+    let taken = order(&witness, "c0", Order::Take(1)).await;
+    assert_eq!(taken, Report::Numbers(vec![("witness".into(), 7)]));
+    children[0].kill();
+    children[0].ended().await;
+    until_gone(&witness, "c0").await;
 }
 
 pub async fn a_bus_is_removed_with_the_last_process_on_it<S: Subject>(stage: Stage<S>) {
@@ -226,4 +229,32 @@ pub async fn a_stopped_process_delays_nobody_but_itself<S: Subject>(stage: Stage
     let taken = order(&parent, "b", Order::Take(1_000)).await;
     let expected = (0..1_000).map(|number| ("parent".into(), number));
     assert_eq!(taken, Report::Numbers(expected.collect()));
+}
+
+/// A process with a private bus and children.
+struct Family {
+    parent: Program,
+    path: PathBuf,
+    children: Vec<Process>,
+    // Kept, since all of them share it.
+    _output: BufReader<ChildStdout>,
+}
+
+/// Starts a parent with children of these roles.
+async fn family<S: Subject>(stage: &Stage<S>, roles: &[&str]) -> Family {
+    let mut command = stage.role(PARENT, roles);
+    command.stdout(Stdio::piped());
+    let mut parent = Program::start(command);
+    let mut output = BufReader::new(parent.stdout());
+    let telling = blocking(move || {
+        let lines = output.by_ref().lines().flat_map(|line| told(&line.unwrap()));
+        let lines: Vec<_> = lines.take(2).collect();
+        (output, lines)
+    });
+    let (output, lines) = telling.await;
+    let [path, ids] = &lines[..] else {
+        panic!("{lines:?}");
+    };
+    let children = ids.split(' ').map(|id| Process::open(id.parse().unwrap())).collect();
+    Family { parent, path: path.into(), children, _output: output }
 }
