@@ -3,7 +3,7 @@
 use std::fmt;
 use std::future::IntoFuture;
 use std::io;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::process::ExitStatus;
 use std::time::Duration;
 
@@ -21,7 +21,8 @@ use crate::platform::{ChildProcess, Platform};
 /// How long a process whose parent died has to end by itself once its endpoint is closed.
 const ORPHAN_GRACE: Duration = Duration::from_secs(1);
 
-/// How long a child that has closed its standard input may take to end before it is killed.
+/// How long a child that has closed its standard input may take to end before it is killed, and what
+/// a child that has ended has said before may take to arrive.
 const EXIT_GRACE: Duration = Duration::from_secs(1);
 
 /// A child process that is about to be started; await it to get it. Made by
@@ -104,6 +105,33 @@ pub struct Child<P: Platform> {
     link: Option<Link<P>>,
 }
 
+async fn none_after<T, P: Platform>(platform: &P, time: Duration) -> Option<T> {
+    platform.sleep(time).await;
+    None
+}
+
+/// What comes first of a child that was started.
+enum First {
+    Report(Option<Report>),
+    End(io::Result<ExitStatus>),
+    Nothing,
+}
+
+impl Report {
+    fn judge(self) -> Result<(), SpawnError> {
+        match self {
+            Self::Joined => Ok(()),
+            Self::Failed(reason) => Err(SpawnError::Join { reason }),
+        }
+    }
+}
+
+impl SpawnError {
+    fn ended(status: io::Result<ExitStatus>) -> Self {
+        status.map_or_else(Self::Link, Self::Exited)
+    }
+}
+
 impl<P: Platform> Child<P> {
     /// Returns the name of the child's endpoint.
     pub fn name(&self) -> &EndpointName {
@@ -173,30 +201,34 @@ impl<P: Platform> Child<P> {
         let Self { platform, process: Some(process), link: Some(link), .. } = self else {
             unreachable!("a child has its process and link until it is dropped");
         };
-        let invited = async {
+        let mut report = pin!(async {
             // A child that has ended is told by its status.
             let _ = link.invite(invite).await;
-            match link.reported().await {
-                Some(Report::Joined) => Ok(()),
-                Some(Report::Failed(reason)) => Err(SpawnError::Join { reason }),
-                None => {
-                    platform.sleep(EXIT_GRACE).await;
-                    Err(SpawnError::NotTaken)
+            link.reported().await
+        });
+        let mut status = pin!(process.status());
+        let first = or(
+            async { First::Report(report.as_mut().await) },
+            or(async { First::End(status.as_mut().await) }, async {
+                platform.sleep(timeout).await;
+                First::Nothing
+            }),
+        );
+        match first.await {
+            First::Report(Some(report)) => report.judge(),
+            First::Report(None) => {
+                match or(async { Some(status.await) }, none_after(platform, EXIT_GRACE)).await {
+                    Some(status) => Err(SpawnError::ended(status)),
+                    None => Err(SpawnError::NotTaken),
                 }
             }
-        };
-        let ended = async {
-            match process.status().await {
-                Ok(status) => Err(SpawnError::Exited(status)),
-                Err(error) => Err(SpawnError::Link(error)),
-            }
-        };
-        let late = async {
-            platform.sleep(timeout).await;
-            Err(SpawnError::TimedOut(timeout))
-        };
-        // A report that came before the end counts, so the link is looked at first.
-        or(invited, or(ended, late)).await
+            // What it has said before may be on its way still.
+            First::End(status) => match or(report, none_after(platform, EXIT_GRACE)).await {
+                Some(report) => report.judge(),
+                None => Err(SpawnError::ended(status)),
+            },
+            First::Nothing => Err(SpawnError::TimedOut(timeout)),
+        }
     }
 
     /// Kills the child and waits for its end.
@@ -207,13 +239,8 @@ impl<P: Platform> Child<P> {
     }
 
     async fn status_within(&mut self, time: Duration) -> Option<io::Result<ExitStatus>> {
-        let sleep = self.platform.sleep(time);
-        let status = async { Some(self.process_mut().status().await) };
-        let late = async {
-            sleep.await;
-            None
-        };
-        or(status, late).await
+        let platform = self.platform.clone();
+        or(async { Some(self.process_mut().status().await) }, none_after(&platform, time)).await
     }
 
     fn terminate(&self) {

@@ -107,6 +107,7 @@ pub async fn the_others_go_on_when_one_closes<S: Subject>(stage: Stage<S>) {
     let at_c = listen::<Number>(&c).await;
     b.broadcast(Number(1)).await.unwrap();
     c.close(DEADLINE).await;
+    until_gone(&a, "c").await;
     until_gone(&b, "c").await;
     drop(at_c);
     b.broadcast(Number(2)).await.unwrap();
