@@ -73,7 +73,8 @@ pub(crate) fn begin<E: Event>(
     let mut delivery = None;
     let targets = || audience.targets.iter().filter(|t| reach.admits_peer(&t.peer));
     if let Some(max) = targets().map(|target| target.peer.max_frame).min() {
-        let mut scratch = SCRATCH.take();
+        // A thread that ends has none.
+        let mut scratch = SCRATCH.try_with(Cell::take).unwrap_or_default();
         let encoded = event.as_ref().expect(IS_THERE);
         let payload = match payload::encode_over(encoded, &mut scratch) {
             Ok(len) => &scratch[..len],
@@ -103,7 +104,7 @@ pub(crate) fn begin<E: Event>(
             }
         }
         if scratch.len() <= MAX_SCRATCH {
-            SCRATCH.set(scratch);
+            let _ = SCRATCH.try_with(|kept| kept.set(scratch));
         }
     }
     if let Some(topic) = audience.topic() {

@@ -52,7 +52,8 @@ impl Shared {
     /// Returns everybody who wants events of a type: peers, and this endpoint's own topic.
     pub(crate) fn audience<E: Event>(&self) -> Kept {
         let event = TypeId::of::<E>();
-        let kept = KEPT.with(|kept| kept[place(event)].take());
+        // A thread that ends keeps nothing.
+        let kept = KEPT.try_with(|kept| kept[place(event)].take()).ok().flatten();
         let is_it = |audience: &Arc<Audience>| {
             audience.event == event
                 && audience.endpoint == self.nonce
@@ -73,7 +74,7 @@ impl Deref for Kept {
 impl Drop for Kept {
     fn drop(&mut self) {
         if let Some(audience) = self.0.take() {
-            KEPT.with(|kept| kept[place(audience.event)].set(Some(audience)));
+            let _ = KEPT.try_with(|kept| kept[place(audience.event)].set(Some(audience)));
         }
     }
 }

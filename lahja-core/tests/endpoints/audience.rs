@@ -1,7 +1,10 @@
 //! Who gets an event, from one broadcast of a thread to the next.
 
 use std::cell::RefCell;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::thread;
 
 use lahja_core::{BroadcastError, Endpoint, Event, Scope};
 use serde::{Deserialize, Serialize, Serializer};
@@ -111,5 +114,41 @@ fn an_event_may_broadcast_while_it_is_encoded() {
             assert!(heard[0] > 0 && heard[1] > 0, "{heard:?}");
         }
         NESTED.set(None);
+    });
+}
+
+/// Broadcasts when its thread ends.
+struct LastWords(Endpoint);
+
+impl Drop for LastWords {
+    fn drop(&mut self) {
+        self.0.broadcast(Number(7)).now().unwrap();
+        let mut broadcast = pin!(self.0.broadcast(Number(8)).into_future());
+        let sent = broadcast.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        assert!(matches!(sent, Poll::Ready(Ok(()))), "{sent:?}");
+    }
+}
+
+thread_local! {
+    static LAST_WORDS: RefCell<Option<LastWords>> = const { RefCell::new(None) };
+}
+
+#[test]
+fn a_thread_may_broadcast_when_it_ends() {
+    run(|runtime| async move {
+        let [a, b] = mesh(&runtime, ["a", "b"]).await;
+        let mut stream = b.stream::<Number>();
+        stream.ready().await.unwrap();
+        let ending = thread::spawn(move || {
+            LAST_WORDS.set(Some(LastWords(a.clone())));
+            // What lahja keeps for the thread is made later, and so is gone before.
+            a.broadcast(Number(6)).now().unwrap();
+            a
+        });
+        let a = ending.join().unwrap();
+        for number in 6..9 {
+            assert_eq!(stream.next().await.unwrap().unwrap().0, number);
+        }
+        drop(a);
     });
 }
