@@ -116,6 +116,7 @@ macro_rules! cases_in_one_process {
                 a_name_is_free_once_its_endpoint_is_gone,
                 whoever_leaves_with_an_error_leaves_nothing_behind,
                 a_connection_of_whatever_kind_is_as_good,
+                those_who_open_a_bus_by_its_name_meet,
             }
             mod closing {
                 closing_delivers_what_was_accepted_and_the_end_comes_last,

@@ -1,13 +1,15 @@
 //! Wiring by hand, and joining and leaving a bus.
 
+use std::fs;
 use std::time::Duration;
 
 use futures_lite::future::zip;
 use lahja_core::{
-    ConnectError, Endpoint, JoinError, Scope, SocketError, UnixConnector, UnixListener, memory_pair,
+    ConnectError, Endpoint, EventBus, JoinError, Scope, SocketError, UnixConnector, UnixListener,
+    memory_pair,
 };
 
-use super::common::{expect, listen};
+use super::common::{GRACE, expect, listen};
 use crate::process::until;
 use crate::puppet::{Number, until_gone};
 use crate::scratch::{Scratch, entries};
@@ -159,4 +161,28 @@ pub async fn a_connection_of_whatever_kind_is_as_good<S: Subject>(stage: Stage<S
     // Nobody passes on what is others'.
     b.broadcast(Number(2)).to("c").await.unwrap_err();
     c.broadcast(Number(3)).to("b").await.unwrap_err();
+}
+
+pub async fn those_who_open_a_bus_by_its_name_meet<S: Subject>(stage: Stage<S>) {
+    let open = |name| EventBus::open_on(stage.platform().clone(), name).unwrap();
+    let (one, other) = (open("office"), open("office"));
+    assert_eq!(one.path(), other.path());
+    let a = one.endpoint("a").await.unwrap();
+    let b = other.endpoint("b").await.unwrap();
+    let elsewhere = open("elsewhere").endpoint("b").await.unwrap();
+    met(&[&a, &b]).await;
+    let mut numbers = listen(&b).await;
+    a.broadcast(Number(1)).await.unwrap();
+    expect(&mut numbers, [1]).await;
+    assert_eq!(elsewhere.connections(), [""; 0]);
+    // Unlike a private bus it stays, for whoever opens it next.
+    let paths = [one.path().to_owned(), open("elsewhere").path().to_owned()];
+    for endpoint in [a, b, elsewhere] {
+        endpoint.close(GRACE).await;
+    }
+    drop((one, other));
+    for path in paths {
+        assert_eq!(entries(&path), [".bus.lock"]);
+        fs::remove_dir_all(path).unwrap();
+    }
 }
