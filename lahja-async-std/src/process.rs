@@ -15,8 +15,8 @@ use crate::runtime::AsyncStd;
 pub struct AsyncStdChild(Child);
 
 impl AsyncStdChild {
-    /// Starts a program. The first one of an executor starts the task that reaps children, which
-    /// would otherwise be a thread.
+    /// Starts a program. The first one of a [`AsyncStd`] and its clones starts the task that reaps
+    /// children, which would otherwise be a thread.
     pub(crate) fn start(on: &AsyncStd, mut command: Command, stdin: OwnedFd) -> io::Result<Self> {
         on.reaping().call_once(|| {
             let mut driving = Box::pin(async {

@@ -329,6 +329,7 @@ fn answer<R: Event>(reply: &Reply, response: R) -> Result<Answered<R>, Broadcast
 impl<E> From<Refused<E>> for BroadcastError<E> {
     fn from(refused: Refused<E>) -> Self {
         match refused {
+            Refused::Closed => Self::Closed,
             Refused::Nobody(event) => Self::NoSubscribers(event),
             Refused::Unencodable(event, source) => Self::Unencodable { event, source },
             Refused::TooLarge(event, len, max) => Self::TooLarge { event, len, max },

@@ -48,6 +48,8 @@ pub(crate) enum Begun<E> {
 
 /// Why a delivery did not begin. Nobody has the event.
 pub(crate) enum Refused<E> {
+    /// The endpoint was closed in the meantime.
+    Closed,
     Nobody(E),
     Unencodable(E, PayloadError),
     TooLarge(E, usize, usize),
@@ -113,12 +115,20 @@ pub(crate) fn begin<E: Event>(
         }
     }
     if !reached {
-        return Err(Refused::Nobody(take(event)));
+        return Err(nobody(shared, take(event)));
     }
     Ok(match delivery {
         Some(delivery) => Begun::Waiting(delivery),
         None => Begun::Done(turn),
     })
+}
+
+/// Says why nobody has an event: an endpoint that is closed forgets who wants what.
+fn nobody<E>(shared: &Shared, event: E) -> Refused<E> {
+    match shared.is_closed() {
+        true => Refused::Closed,
+        false => Refused::Nobody(event),
+    }
 }
 
 const IS_THERE: &str = "a delivery begins with an event";
@@ -158,7 +168,7 @@ pub(crate) fn begin_now<E: Event>(
         _ => Vec::new(),
     };
     if !reached && local.is_empty() {
-        return Err(Refused::Nobody(event));
+        return Err(nobody(shared, event));
     }
     let mut places = Vec::new();
     for inbox in &local {

@@ -308,7 +308,7 @@ pub enum PayloadError {
         /// Where decoding stopped, in bytes.
         at: usize,
     },
-    /// The type's own encoding or decoding panicked.
-    #[error("the type's own encoding or decoding panicked")]
+    /// The type's own decoding panicked.
+    #[error("the type's own decoding panicked")]
     Panicked,
 }

@@ -103,7 +103,7 @@ where
         };
         let called = catch_unwind(AssertUnwindSafe(|| handler(event).into_future()));
         let finished = match called {
-            Ok(future) => AssertUnwindSafe(future).catch_unwind().await,
+            Ok(future) => events.attend(AssertUnwindSafe(future).catch_unwind()).await,
             Err(panic) => Err(panic),
         };
         if finished.is_err() {

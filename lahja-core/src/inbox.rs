@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-use event_listener::EventListener;
+use event_listener::{Event as Notify, EventListener};
 
 use crate::credit::Room;
 use crate::event::Received;
@@ -67,6 +67,7 @@ pub(crate) struct Inbox<E> {
     queue: Mutex<Queue<E>>,
     // Whether what was taken and not yet consumed is to be dropped, too.
     discarded: AtomicBool,
+    discarding: Notify,
     // Room for events of the endpoint itself; used only if nothing may be lost.
     room: Arc<LocalRoom>,
 }
@@ -136,6 +137,7 @@ impl<E> Inbox<E> {
                 closed: false,
             }),
             discarded: AtomicBool::new(false),
+            discarding: Notify::new(),
             room: Arc::new(LocalRoom::new(window)),
         }
     }
@@ -267,7 +269,8 @@ impl<E> Inbox<E> {
     /// Ends the queue. What is in it can still be taken if `keep`; nothing more comes in.
     pub(crate) fn close(&self, rest: Rest) {
         if rest == Rest::Discard {
-            self.discarded.store(true, Ordering::Relaxed);
+            self.discarded.store(true, Ordering::Release);
+            self.discarding.notify(usize::MAX);
         }
         let mut queue = lock(&self.queue);
         self.add_missed(&mut queue);
@@ -284,7 +287,17 @@ impl<E> Inbox<E> {
     }
 
     pub(crate) fn is_discarded(&self) -> bool {
-        self.discarded.load(Ordering::Relaxed)
+        self.discarded.load(Ordering::Acquire)
+    }
+
+    /// Waits until what was taken and not yet consumed is to be dropped.
+    pub(crate) async fn until_discarded(&self) {
+        while !self.is_discarded() {
+            let discarding = self.discarding.listen();
+            if !self.is_discarded() {
+                discarding.await;
+            }
+        }
     }
 
     pub(crate) fn is_closed(&self) -> bool {

@@ -224,6 +224,7 @@ fn finish<Q: Request>(
 impl<Q> From<Refused<Q>> for RequestError<Q> {
     fn from(refused: Refused<Q>) -> Self {
         match refused {
+            Refused::Closed => Self::Closed,
             Refused::Nobody(request) => Self::NoSubscribers(request),
             Refused::Unencodable(request, source) => Self::Unencodable { request, source },
             Refused::TooLarge(request, len, max) => Self::TooLarge { request, len, max },

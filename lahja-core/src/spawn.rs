@@ -105,6 +105,13 @@ pub struct Child<P: Platform> {
     link: Option<Link<P>>,
 }
 
+fn judge(report: Report) -> Result<(), SpawnError> {
+    match report {
+        Report::Joined => Ok(()),
+        Report::Failed(reason) => Err(SpawnError::Join { reason }),
+    }
+}
+
 async fn none_after<T, P: Platform>(platform: &P, time: Duration) -> Option<T> {
     platform.sleep(time).await;
     None
@@ -115,15 +122,6 @@ enum First {
     Report(Option<Report>),
     End(io::Result<ExitStatus>),
     Nothing,
-}
-
-impl Report {
-    fn judge(self) -> Result<(), SpawnError> {
-        match self {
-            Self::Joined => Ok(()),
-            Self::Failed(reason) => Err(SpawnError::Join { reason }),
-        }
-    }
 }
 
 impl SpawnError {
@@ -215,7 +213,7 @@ impl<P: Platform> Child<P> {
             }),
         );
         match first.await {
-            First::Report(Some(report)) => report.judge(),
+            First::Report(Some(report)) => judge(report),
             First::Report(None) => {
                 match or(async { Some(status.await) }, none_after(platform, EXIT_GRACE)).await {
                     Some(status) => Err(SpawnError::ended(status)),
@@ -224,7 +222,7 @@ impl<P: Platform> Child<P> {
             }
             // What it has said before may be on its way still.
             First::End(status) => match or(report, none_after(platform, EXIT_GRACE)).await {
-                Some(report) => report.judge(),
+                Some(report) => judge(report),
                 None => Err(SpawnError::ended(status)),
             },
             First::Nothing => Err(SpawnError::TimedOut(timeout)),

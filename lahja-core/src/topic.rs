@@ -55,6 +55,8 @@ struct Stage<E: Event> {
     topic: Arc<Topic<E>>,
     inlet: Arc<Inlet>,
     version: u64,
+    // As they were when the last event came. One that has ended since is let go with the next event
+    // or with the stage, at the latest when nobody here wants the topic any more.
     inboxes: Inboxes<E>,
     way: Way,
     // Invariant: empty unless `inboxes` is one lossless inbox, whose they are.
@@ -220,9 +222,12 @@ impl<E: Event> Stage<E> {
 
     /// Stages an event where the only subscription wants it.
     fn stage(&mut self, payload: &[u8], reply: Option<Arc<Reply>>) -> Result<(), PayloadError> {
+        let [inbox] = &self.inboxes[..] else {
+            unreachable!("events are staged for one subscription");
+        };
         let credit = self.credit(payload);
         let event: E = payload::decode(payload, self.topic.max_depth)?;
-        if self.inboxes.iter().all(|inbox| passes(inbox, &event)) {
+        if passes(inbox, &event) {
             let event = Received::new(event, Source::Peer(credit), reply);
             self.staged.push_back(Entry::Item(Item::Event(event, Charge::Own)));
         }

@@ -15,8 +15,8 @@ use crate::runtime::Smol;
 pub struct SmolChild(Child);
 
 impl SmolChild {
-    /// Starts a program. The first one of an executor starts the task that reaps children, which
-    /// would otherwise be a thread.
+    /// Starts a program. The first one of a [`Smol`] and its clones starts the task that reaps
+    /// children, which would otherwise be a thread.
     pub(crate) fn start(on: &Smol, mut command: Command, stdin: OwnedFd) -> io::Result<Self> {
         on.reaping().call_once(|| {
             let mut driving = Box::pin(async {

@@ -22,6 +22,8 @@ pub(super) struct Outbound {
     pub(super) blocked: bool,
     pub(super) last_direct: Option<Instant>,
     pub(super) written: u64,
+    /// Where in the output ends what was handed to the writer last.
+    pub(super) loaded: u64,
     /// Whether a write is under way, of which `written` does not know yet.
     pub(super) is_writing: bool,
     pub(super) failed: bool,
@@ -66,6 +68,7 @@ impl Outbound {
             blocked: false,
             last_direct: None,
             written: 0,
+            loaded: 0,
             is_writing: false,
             failed: false,
             lost: 0,
@@ -78,6 +81,7 @@ impl Outbound {
         debug_assert!(writer.frames.is_empty());
         let was_backlogged = self.session.is_backlogged();
         std::mem::swap(self.session.out(), &mut writer.frames);
+        self.loaded = self.session.queued();
         if was_backlogged {
             self.session.resume();
         }

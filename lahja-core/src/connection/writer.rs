@@ -105,11 +105,11 @@ impl Connection {
 
     /// Returns how many bytes the transport has taken, or may have by now.
     pub(super) fn written(&self) -> u64 {
-        let mut outbound = lock(&self.outbound);
+        let outbound = lock(&self.outbound);
         match outbound.is_writing {
             false => outbound.written,
             // What was handed to the transport may have left.
-            true => outbound.session.queued() - outbound.session.out().len() as u64,
+            true => outbound.loaded,
         }
     }
 

@@ -25,7 +25,8 @@ pub enum Scope<'a> {
 pub struct Stats {
     /// Panics of handlers, each of which cost the event it was called with.
     pub handler_panics: u64,
-    /// Events that could not be decoded as what they claimed to be.
+    /// Events that could not be decoded as what they claimed to be. Where they are decoded by who
+    /// consumes them, they count when their turn comes.
     pub malformed_payloads: u64,
     /// Events that subscriptions with a handler have lost; a stream reads them as
     /// [`Lagged`](crate::Lagged).

@@ -1,5 +1,6 @@
 //! What a queued event costs: room that is given back when the event is consumed.
 
+use std::fmt;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -23,6 +24,12 @@ pub(crate) enum Charge {
     Shared(#[expect(dead_code, reason = "held for its drop")] Arc<Credit>),
     /// A place that an event of the endpoint itself takes.
     Local(#[expect(dead_code, reason = "held for its drop")] LocalCharge),
+}
+
+impl fmt::Debug for Charge {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Charge")
+    }
 }
 
 /// Credit of a peer that an event used. Dropping it gives it back.

@@ -3,7 +3,7 @@
 //! To look it up takes the lock of the endpoint's tables and a reference count, which together cost
 //! as much as encoding a small event. Most broadcasts of a thread are of few types, so it keeps the
 //! last audiences, and looks again when the tables have changed since. What a thread so keeps of an
-//! endpoint that is gone is some names and empty buffers.
+//! endpoint that is gone is names, tables and emptied buffers: no descriptor, and nothing of a user's.
 
 use std::any::TypeId;
 use std::cell::Cell;

@@ -5,8 +5,9 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::thread;
+use std::time::Duration;
 
-use lahja_core::{BroadcastError, Endpoint, Event, Scope};
+use lahja_core::{BroadcastError, Endpoint, Event, RequestError, Scope};
 use serde::{Deserialize, Serialize, Serializer};
 
 use crate::common::{Number, build, join, mesh, run, settle};
@@ -114,6 +115,43 @@ fn an_event_may_broadcast_while_it_is_encoded() {
             assert!(heard[0] > 0 && heard[1] > 0, "{heard:?}");
         }
         NESTED.set(None);
+    });
+}
+
+/// An event that closes its endpoint while it is encoded.
+#[derive(Debug, Deserialize, Event)]
+#[event(response = Number)]
+struct Closing;
+
+impl Serialize for Closing {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if let Some(endpoint) = NESTED.take() {
+            let mut close = pin!(endpoint.close(Duration::from_secs(60)));
+            let _ = close.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        }
+        serializer.serialize_unit()
+    }
+}
+
+#[test]
+fn what_crosses_the_end_of_its_endpoint_says_so() {
+    run(|runtime| async move {
+        for way in 0..4 {
+            let [a, b] = mesh(&runtime, ["a", "b"]).await;
+            let stream = b.stream::<Closing>();
+            stream.ready().await.unwrap();
+            NESTED.set(Some(a.clone()));
+            let closed = match way {
+                0 => matches!(a.broadcast(Closing).await, Err(BroadcastError::Closed)),
+                1 => matches!(a.broadcast(Closing).now(), Err(BroadcastError::Closed)),
+                2 => {
+                    let unwanted = a.broadcast(Closing).require_subscriber(false);
+                    matches!(unwanted.await, Err(BroadcastError::Closed))
+                }
+                _ => matches!(a.request(Closing).await, Err(RequestError::Closed)),
+            };
+            assert!(closed, "way {way}");
+        }
     });
 }
 

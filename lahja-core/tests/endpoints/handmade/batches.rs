@@ -236,3 +236,35 @@ fn events_of_one_type_do_not_overtake_those_of_another() {
         }
     });
 }
+
+#[test]
+fn a_handler_that_is_unsubscribed_holds_the_room_of_its_event_alone() {
+    run(|runtime| async move {
+        let mut limits = Limits::default();
+        limits.window = 100 * CHARGE as u32;
+        let a = with_limits(&runtime, "a", limits);
+        let (permit, permitted) = async_channel::bounded::<()>(1);
+        let (called, calls) = async_channel::unbounded();
+        let first = a.subscribe(move |number: Received<Number>| {
+            called.try_send(number.0).unwrap();
+            let permitted = permitted.clone();
+            async move { permitted.recv().await.unwrap() }
+        });
+        let mut peer = Peer::join(&a, "x", &[]).await;
+        let topic = peer.number_of::<Number>().await;
+        say_numbers(&peer, topic, 0..100);
+        settle().await;
+        // The topic goes on for this one.
+        let mut second = a.stream::<Number>();
+        first.unsubscribe();
+        assert_eq!(credit(&mut peer).await, 99 * CHARGE);
+        say_numbers(&peer, topic, [100]);
+        assert_eq!(next(&mut second).await.0, 100);
+        // The handler that runs is left to finish.
+        permit.send(()).await.unwrap();
+        settle().await;
+        assert_eq!(calls.try_recv(), Ok(0));
+        assert!(calls.try_recv().is_err());
+        assert!(calls.is_closed());
+    });
+}

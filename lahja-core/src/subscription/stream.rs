@@ -1,0 +1,203 @@
+//! Events as a stream, or the first of them.
+
+use std::any::TypeId;
+use std::collections::VecDeque;
+use std::fmt;
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use futures_core::Stream;
+use futures_lite::future::{or, poll_once};
+
+use super::{Subscriber, Subscription, ready};
+use crate::error::{ReadyError, StreamEnded};
+use crate::event::{Event, Received};
+use crate::inbox::{Charge, Consumed, Entry, Item, Lagged};
+use crate::shared::Shared;
+
+/// A stream of events, in the order in which they came. Dropping it unsubscribes.
+///
+/// It yields [`Lagged`] in the place of events that were lost, which happens to a lossless
+/// subscription only if it has consumed nothing for
+/// [`Limits::stalled_after`](crate::Limits::stalled_after) while somebody waited for it. It ends
+/// when the endpoint is closed.
+#[must_use = "streams do nothing unless polled"]
+pub struct EventStream<E: Event> {
+    subscriber: Arc<Subscriber<E>>,
+    // What was taken from the queue and not yet handed out.
+    batch: VecDeque<Entry<E>>,
+}
+
+impl<E: Event> EventStream<E> {
+    pub(super) fn new(subscriber: Arc<Subscriber<E>>) -> Self {
+        Self { subscriber, batch: VecDeque::new() }
+    }
+
+    /// Waits for the next event.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future loses no event.
+    pub async fn next(&mut self) -> Option<Result<Received<E>, Lagged>> {
+        poll_fn(|context| self.poll_next_event(context)).await
+    }
+
+    /// Waits until every peer that is connected by now has acknowledged the subscription: events
+    /// that it begins to broadcast after that are delivered.
+    ///
+    /// # Errors
+    ///
+    /// [`ReadyError`] if the endpoint is closed, or a peer has no place for another topic.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future changes nothing.
+    pub async fn ready(&self) -> Result<(), ReadyError> {
+        ready(&self.subscriber.shared, TypeId::of::<E>()).await
+    }
+
+    /// Waits for the next event, and keeps its charge with it until it is consumed.
+    pub(crate) async fn next_charged(&mut self) -> Option<Item<E>> {
+        poll_fn(|context| self.poll_charged(context)).await
+    }
+
+    /// Waits for the handler of an event. Events behind it that are to be dropped do not wait for
+    /// it, since others may need their room.
+    pub(crate) async fn attend<T>(&mut self, handling: impl Future<Output = T>) -> T {
+        let mut handling = pin!(handling);
+        if let Some(done) = poll_once(&mut handling).await {
+            return done;
+        }
+        let discarded = async {
+            self.subscriber.inbox.until_discarded().await;
+            None
+        };
+        match or(async { Some(handling.as_mut().await) }, discarded).await {
+            Some(done) => done,
+            None => {
+                self.batch.clear();
+                handling.await
+            }
+        }
+    }
+
+    fn poll_next_event(
+        &mut self,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Received<E>, Lagged>>> {
+        while ready!(self.poll_batch(context)) {
+            if let Some(event) = self.unpack(Consumed::AtOnce) {
+                return Poll::Ready(Some(Ok(event)));
+            }
+            if let Some(Entry::Item(item)) = self.batch.pop_front() {
+                return Poll::Ready(Some(item.consume()));
+            }
+        }
+        Poll::Ready(None)
+    }
+
+    fn poll_charged(&mut self, context: &mut Context<'_>) -> Poll<Option<Item<E>>> {
+        while ready!(self.poll_batch(context)) {
+            if let Some(event) = self.unpack(Consumed::Later) {
+                return Poll::Ready(Some(Item::Event(event, Charge::Own)));
+            }
+            if let Some(Entry::Item(item)) = self.batch.pop_front() {
+                return Poll::Ready(Some(item));
+            }
+        }
+        Poll::Ready(None)
+    }
+
+    /// Waits until there is something in the batch. Ready with `false` at the end.
+    fn poll_batch(&mut self, context: &mut Context<'_>) -> Poll<bool> {
+        let inbox = &self.subscriber.inbox;
+        if inbox.is_discarded() {
+            self.batch.clear();
+        }
+        match self.batch.is_empty() {
+            true => inbox.poll_take(&mut self.batch, context),
+            false => Poll::Ready(true),
+        }
+    }
+
+    /// Takes the next event of those that are packed at the front of the batch.
+    fn unpack(&mut self, consumed: Consumed) -> Option<Received<E>> {
+        while let Some(Entry::Packed(packed)) = self.batch.front_mut() {
+            match packed.next(consumed) {
+                Some(Ok(event)) => return Some(event),
+                Some(Err(error)) => {
+                    if let Some(shared) = self.subscriber.shared.upgrade() {
+                        shared.counters.count_malformed(&error);
+                    }
+                }
+                None => drop(self.batch.pop_front()),
+            }
+        }
+        None
+    }
+
+    /// Splits off the handle of a stream that a handler will consume.
+    pub(super) fn handled(&self) -> (Arc<Shared>, Subscription) {
+        let shared = self.subscriber.shared.upgrade();
+        let shared = shared.expect("the caller holds the endpoint");
+        let subscription = Subscription {
+            subscriber: Some(self.subscriber.clone()),
+            shared: Arc::downgrade(&shared),
+            event: TypeId::of::<E>(),
+        };
+        (shared, subscription)
+    }
+}
+
+impl<E: Event> Stream for EventStream<E> {
+    type Item = Result<Received<E>, Lagged>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.poll_next_event(context)
+    }
+}
+
+// The events in the batch are never pinned.
+impl<E: Event> Unpin for EventStream<E> {}
+
+impl<E: Event> Drop for EventStream<E> {
+    fn drop(&mut self) {
+        self.subscriber.end();
+    }
+}
+
+impl<E: Event> fmt::Debug for EventStream<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EventStream").field("event", &E::NAME).finish_non_exhaustive()
+    }
+}
+
+/// Waits for one event of a type. Made by [`Endpoint::wait_for`].
+///
+/// # Cancel safety
+///
+/// Dropping the future unsubscribes; events that came in the meantime are dropped.
+#[must_use = "futures do nothing unless polled"]
+pub struct WaitFor<E: Event>(pub(crate) EventStream<E>);
+
+impl<E: Event> Future for WaitFor<E> {
+    type Output = Result<Received<E>, StreamEnded>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        loop {
+            match ready!(self.0.poll_next_event(context)) {
+                Some(Ok(event)) => return Poll::Ready(Ok(event)),
+                Some(Err(_lagged)) => {}
+                None => return Poll::Ready(Err(StreamEnded)),
+            }
+        }
+    }
+}
+
+impl<E: Event> fmt::Debug for WaitFor<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WaitFor").field("event", &E::NAME).finish_non_exhaustive()
+    }
+}
