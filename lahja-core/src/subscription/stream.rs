@@ -174,7 +174,8 @@ impl<E: Event> fmt::Debug for EventStream<E> {
     }
 }
 
-/// Waits for one event of a type. Made by [`Endpoint::wait_for`].
+/// Waits for one event of a type. Made by
+/// [`Endpoint::wait_for`](crate::Endpoint::wait_for).
 ///
 /// # Cancel safety
 ///
