@@ -331,6 +331,7 @@ impl<E> From<Refused<E>> for BroadcastError<E> {
         match refused {
             Refused::Closed => Self::Closed,
             Refused::Nobody(event) => Self::NoSubscribers(event),
+            Refused::Mismatched(event, peer) => Self::SchemaMismatch { event, peer },
             Refused::Unencodable(event, source) => Self::Unencodable { event, source },
             Refused::TooLarge(event, len, max) => Self::TooLarge { event, len, max },
         }

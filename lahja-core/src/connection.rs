@@ -63,6 +63,8 @@ pub(crate) struct Inlet {
     returned: Mutex<Instant>,
     patience: Duration,
     origin: EndpointName,
+    // Whether the peer has said that it defines the topic otherwise.
+    is_mismatched: AtomicBool,
     // An event that a user keeps does not keep the connection.
     connection: Weak<Connection>,
 }
@@ -70,6 +72,10 @@ pub(crate) struct Inlet {
 impl Inlet {
     pub(crate) fn origin(&self) -> &EndpointName {
         &self.origin
+    }
+
+    fn is_mismatched(&self) -> bool {
+        self.is_mismatched.load(Ordering::Relaxed)
     }
 
     /// Returns credit for what was consumed, when there is enough of it.
@@ -254,7 +260,9 @@ impl Connection {
         topic: &Arc<dyn AnyTopic>,
         limits: &Limits,
     ) {
-        let slot = session.announce(topic.name(), 0);
+        // What cannot be encoded is not sent either.
+        let Ok(fingerprint) = topic.fingerprint() else { return };
+        let slot = session.announce(topic.name(), fingerprint);
         lock(&self.announced).insert(id, slot);
         let Some(slot) = slot else { return };
         let mut inlets = lock(&self.inlets);
@@ -269,8 +277,33 @@ impl Connection {
             returned: Mutex::new(Instant::now()),
             patience: limits.stalled_after / 8,
             origin: self.peer().name.clone(),
+            is_mismatched: AtomicBool::new(false),
             connection: Arc::downgrade(self),
         }));
+    }
+
+    /// Returns the names of the topics that the peer defines otherwise, as it has said.
+    pub(crate) fn mismatched(&self) -> Vec<&'static str> {
+        let inlets = lock(&self.inlets);
+        let mismatched = inlets.iter().flatten().filter(|inlet| inlet.is_mismatched());
+        mismatched.map(|inlet| inlet.topic.name()).collect()
+    }
+
+    /// Tells whether the peer has said that it defines a type of ours otherwise.
+    pub(crate) fn is_mismatched(&self, event: TypeId) -> bool {
+        let slot = lock(&self.announced).get(&event).copied().flatten();
+        let inlet = slot.and_then(|slot| self.inlet(slot.number));
+        inlet.is_some_and(|inlet| inlet.is_mismatched())
+    }
+
+    /// Leaves out an event that the peer cannot read. Tells whether it is the first one.
+    pub(crate) fn push_mismatched(&self, slot: Slot) -> bool {
+        self.update(|session| session.push_mismatched(slot))
+    }
+
+    /// Tells whether the peer was left out for defining a topic otherwise.
+    pub(crate) fn has_mismatched(&self, slot: Slot) -> bool {
+        lock(&self.outbound).session.is_mismatched(slot)
     }
 
     fn inlet(&self, number: u32) -> Option<Arc<Inlet>> {

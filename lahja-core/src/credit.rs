@@ -27,9 +27,10 @@ pub(crate) fn charge(len: usize) -> u64 {
 pub(crate) struct Outlet {
     window: u64,
     outstanding: u64,
-    // Invariant: 0 unless `stalled`.
+    // Invariant: 0 unless `stalled` or `mismatched`.
     missed: u64,
     stalled: bool,
+    mismatched: bool,
     blocked_since: Option<Instant>,
 }
 
@@ -51,6 +52,7 @@ impl Outlet {
             outstanding: 0,
             missed: 0,
             stalled: false,
+            mismatched: false,
             blocked_since: None,
         }
     }
@@ -67,6 +69,17 @@ impl Outlet {
         self.outstanding += bytes;
         self.blocked_since = None;
         Room::Yes
+    }
+
+    /// Counts an event that the consumer cannot read. Tells whether it is the first one.
+    pub(crate) fn mismatch(&mut self) -> bool {
+        self.missed += 1;
+        !std::mem::replace(&mut self.mismatched, true)
+    }
+
+    /// Tells whether the consumer could not read an event.
+    pub(crate) fn is_mismatched(&self) -> bool {
+        self.mismatched
     }
 
     /// Undoes a [`take`](Self::take) that found room, for an event that was not sent after all.

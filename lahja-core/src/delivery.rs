@@ -19,7 +19,7 @@ use crate::pending::Asked;
 use crate::reply::Reply;
 use crate::routing::{Reach, Target};
 use crate::session::{MAX_HEADER, Push};
-use crate::shared::Shared;
+use crate::shared::{Audience, Shared};
 use crate::topic::{Offer, Topic, offer, passes};
 
 type Peer = Target<Arc<Connection>>;
@@ -51,6 +51,8 @@ pub(crate) enum Refused<E> {
     /// The endpoint was closed in the meantime.
     Closed,
     Nobody(E),
+    /// Whoever wants the event defines it otherwise, this peer for one.
+    Mismatched(E, EndpointName),
     Unencodable(E, PayloadError),
     TooLarge(E, usize, usize),
 }
@@ -70,10 +72,13 @@ pub(crate) fn begin<E: Event>(
     request: Option<u64>,
 ) -> Result<Begun<E>, Refused<E>> {
     let audience = shared.audience::<E>();
+    if let Some(error) = &audience.refusal {
+        return Err(Refused::Unencodable(take(event), error.clone()));
+    }
     let mut reached = false;
     let mut turn = Turn::GoesOn;
     let mut delivery = None;
-    let targets = || audience.targets.iter().filter(|t| reach.admits_peer(&t.peer));
+    let targets = || audience.targets.alike.iter().filter(|t| reach.admits_peer(&t.peer));
     if let Some(max) = targets().map(|target| target.peer.max_frame).min() {
         // A thread that ends has none.
         let mut scratch = SCRATCH.try_with(Cell::take).unwrap_or_default();
@@ -114,8 +119,9 @@ pub(crate) fn begin<E: Event>(
             reached |= begin_locally(shared, topic, event, request, &mut delivery);
         }
     }
+    let mismatched = leave_out(shared, &audience, reach);
     if !reached {
-        return Err(nobody(shared, take(event)));
+        return Err(nobody(shared, take(event), mismatched));
     }
     Ok(match delivery {
         Some(delivery) => Begun::Waiting(delivery),
@@ -124,11 +130,25 @@ pub(crate) fn begin<E: Event>(
 }
 
 /// Says why nobody has an event: an endpoint that is closed forgets who wants what.
-fn nobody<E>(shared: &Shared, event: E) -> Refused<E> {
-    match shared.is_closed() {
-        true => Refused::Closed,
-        false => Refused::Nobody(event),
+fn nobody<E>(shared: &Shared, event: E, mismatched: Option<&Peer>) -> Refused<E> {
+    match mismatched {
+        _ if shared.is_closed() => Refused::Closed,
+        Some(target) => Refused::Mismatched(event, target.peer.name.clone()),
+        None => Refused::Nobody(event),
     }
+}
+
+/// Tells those within `reach` who cannot read an event that they miss it. Returns one of them.
+fn leave_out<'a>(shared: &Shared, audience: &'a Audience, reach: &Reach<'_>) -> Option<&'a Peer> {
+    let mismatched = audience.targets.mismatched.iter();
+    let mut mismatched = mismatched.filter(|target| reach.admits_peer(&target.peer)).peekable();
+    let first = mismatched.peek().copied();
+    for target in mismatched {
+        if target.connection.push_mismatched(target.slot) {
+            shared.subscriptions_changed();
+        }
+    }
+    first
 }
 
 const IS_THERE: &str = "a delivery begins with an event";
@@ -144,7 +164,10 @@ pub(crate) fn begin_now<E: Event>(
     reach: &Reach<'_>,
 ) -> Result<Option<E>, Refused<E>> {
     let audience = shared.audience::<E>();
-    let targets = || audience.targets.iter().filter(|t| reach.admits_peer(&t.peer));
+    if let Some(error) = &audience.refusal {
+        return Err(Refused::Unencodable(event, error.clone()));
+    }
+    let targets = || audience.targets.alike.iter().filter(|t| reach.admits_peer(&t.peer));
     let mut payload = Vec::new();
     if let Some(max) = targets().map(|target| target.peer.max_frame).min() {
         if let Err(error) = payload::encode(&event, &mut payload) {
@@ -168,7 +191,8 @@ pub(crate) fn begin_now<E: Event>(
         _ => Vec::new(),
     };
     if !reached && local.is_empty() {
-        return Err(nobody(shared, event));
+        let mismatched = leave_out(shared, &audience, reach);
+        return Err(nobody(shared, event, mismatched));
     }
     let mut places = Vec::new();
     for inbox in &local {
@@ -181,6 +205,7 @@ pub(crate) fn begin_now<E: Event>(
         }
     }
     reserved.send();
+    leave_out(shared, &audience, reach);
     let event = Arc::new(event);
     for (inbox, charge) in places {
         let source = Source::Local(shared.name.clone());

@@ -26,7 +26,7 @@ use crate::subscription::{EventStream, SubscribeConfig, Subscription, WaitFor};
 use crate::transport::{Connector, Listener, Transport};
 
 pub use builder::EndpointBuilder;
-pub use view::{Changed, CloseReport, PeerTraffic, Scope, Stats};
+pub use view::{Changed, CloseReport, PeerTraffic, SchemaMismatch, Scope, Stats};
 
 /// One participant of an event bus: it broadcasts, consumes, requests and answers.
 ///
@@ -233,7 +233,7 @@ impl Endpoint {
     pub fn is_subscribed<E: Event>(&self, scope: Scope<'_>) -> bool {
         let shared = self.shared();
         let registry = shared.registry();
-        let targets = registry.routing().targets(E::NAME);
+        let targets = registry.routing().subscribers(E::NAME);
         let locally = registry.wants(TypeId::of::<E>(), &shared.name);
         let wants = |name: &str| targets.iter().any(|target| target.peer.name == name);
         match scope {

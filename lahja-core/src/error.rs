@@ -59,6 +59,14 @@ pub enum BroadcastError<E> {
     /// Nobody within reach has subscribed to the event; or, for an answer, nobody waits for it.
     #[error("nobody within reach has subscribed to the event")]
     NoSubscribers(E),
+    /// Whoever has subscribed defines the event's type otherwise. Nobody has the event.
+    #[error("endpoint {peer:?} defines the event otherwise")]
+    SchemaMismatch {
+        /// The event.
+        event: E,
+        /// One of those who have subscribed.
+        peer: EndpointName,
+    },
     /// A subscriber has no room, and the caller does not wait. Nobody has the event.
     #[error("a subscriber has no room for the event")]
     Full(E),
@@ -99,6 +107,7 @@ impl<E> BroadcastError<E> {
         match self {
             Self::NoSubscribers(event)
             | Self::Full(event)
+            | Self::SchemaMismatch { event, .. }
             | Self::TooLarge { event, .. }
             | Self::Unencodable { event, .. }
             | Self::WrongResponse { event, .. } => Some(event),
@@ -114,6 +123,14 @@ pub enum RequestError<Q> {
     /// Nobody within reach answers such requests.
     #[error("nobody within reach answers the request")]
     NoSubscribers(Q),
+    /// Whoever answers such requests defines their type, or that of the response, otherwise.
+    #[error("endpoint {peer:?} defines the request or its response otherwise")]
+    SchemaMismatch {
+        /// The request.
+        request: Q,
+        /// One of those who answer such requests.
+        peer: EndpointName,
+    },
     /// Nobody has answered in time.
     #[error("no response within {0:?}")]
     Timeout(Duration),
@@ -240,6 +257,18 @@ pub enum ReadyError {
         /// The peer.
         peer: EndpointName,
     },
+    /// A peer has broadcast such events, but defines their type otherwise: they cannot be read.
+    #[error("endpoint {peer:?} defines the event otherwise")]
+    SchemaMismatch {
+        /// The peer.
+        peer: EndpointName,
+    },
+    /// The type cannot be decoded, so it is announced to nobody.
+    #[error("events of the type cannot be received")]
+    Unsupported {
+        /// What stands in the way.
+        source: PayloadError,
+    },
 }
 
 /// The endpoint was closed before an event came.
@@ -259,8 +288,11 @@ pub enum PayloadError {
     },
     /// The type asks for what only a self-describing format can tell. Serde's `flatten`,
     /// `untagged` and `tag` do so.
-    #[error("type cannot be decoded: it asks for {asked}, which is not in a payload")]
+    #[error("type cannot be decoded: {} asks for {asked}, which is not in a payload", it(place))]
     Unsupported {
+        /// Which part of the type asks for it: the names of fields and variants, or their numbers
+        /// in a tuple, with dots between them. Empty for the type itself.
+        place: String,
         /// What the type asks for.
         asked: &'static str,
     },
@@ -311,4 +343,11 @@ pub enum PayloadError {
     /// The type's own decoding panicked.
     #[error("the type's own decoding panicked")]
     Panicked,
+}
+
+fn it(place: &str) -> &str {
+    match place {
+        "" => "it",
+        place => place,
+    }
 }

@@ -8,9 +8,11 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::broadcast::BroadcastConfig;
+use crate::error::PayloadError;
 use crate::inbox::Credit;
 use crate::name::EndpointName;
 use crate::reply::Reply;
+use crate::schema::Schema;
 
 /// A type whose values can be broadcast.
 ///
@@ -29,8 +31,8 @@ pub trait Event: Serialize + DeserializeOwned + Send + Sync + 'static {
     /// The topic's name on the wire: the same in every process of the bus.
     const NAME: &'static str;
 
-    /// The wire name of the answer, if the type is also a [`Request`].
-    const RESPONSE: Option<&'static str> = None;
+    /// What is on the wire of the answer, if the type is also a [`Request`].
+    const RESPONSE: Option<ResponseType> = None;
 }
 
 /// An event that asks for an answer of one type.
@@ -44,6 +46,36 @@ pub trait Event: Serialize + DeserializeOwned + Send + Sync + 'static {
 pub trait Request: Event {
     /// The type of the answer.
     type Response: Event;
+}
+
+/// The type of a request's answer, as far as the wire is concerned.
+#[derive(Clone, Copy)]
+pub struct ResponseType {
+    name: &'static str,
+    schema: fn() -> Result<Schema, PayloadError>,
+}
+
+impl ResponseType {
+    /// Describes the type of an answer.
+    pub const fn of<R: Event>() -> Self {
+        Self { name: R::NAME, schema: Schema::of::<R> }
+    }
+
+    /// Returns the wire name of the answer.
+    pub const fn name(self) -> &'static str {
+        self.name
+    }
+
+    /// Finds the structure of the answer.
+    pub(crate) fn schema(self) -> Result<Schema, PayloadError> {
+        (self.schema)()
+    }
+}
+
+impl fmt::Debug for ResponseType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("ResponseType").field(&self.name).finish()
+    }
 }
 
 /// An event as it arrived: the event itself, and where it came from.
@@ -190,6 +222,7 @@ impl<E: fmt::Debug> fmt::Debug for Received<E> {
 mod tests {
     use serde::{Deserialize, Serialize};
 
+    use super::ResponseType;
     use crate::{Event, Request};
 
     #[derive(Serialize, Deserialize, Event)]
@@ -201,7 +234,7 @@ mod tests {
 
     #[test]
     fn the_derive_finds_its_way_within_this_crate() {
-        assert_eq!(Question::RESPONSE, Some("lahja-core.Answer"));
+        assert_eq!(Question::RESPONSE.map(ResponseType::name), Some("lahja-core.Answer"));
         assert_eq!(<Question as Request>::Response::NAME, Answer::NAME);
     }
 }

@@ -105,6 +105,7 @@ mod error;
 mod event;
 mod frame;
 mod handler;
+mod hash;
 mod inbox;
 mod limits;
 mod link;
@@ -118,6 +119,7 @@ mod reply;
 mod request;
 mod routing;
 mod runtime;
+pub mod schema;
 mod server;
 mod session;
 mod shared;
@@ -133,14 +135,15 @@ mod unix;
 pub use broadcast::{Broadcast, BroadcastConfig, BroadcastFuture};
 pub use bus::{EventBus, Join};
 pub use endpoint::{
-    Changed, CloseReport, Endpoint, EndpointBuilder, PeerTraffic, Scope, Stats, WeakEndpoint,
+    Changed, CloseReport, Endpoint, EndpointBuilder, PeerTraffic, SchemaMismatch, Scope, Stats,
+    WeakEndpoint,
 };
 pub use error::{
     BroadcastError, BusError, ClaimError, ConnectError, FrameError, JoinError, NameError,
     PayloadError, PeerError, ProtocolError, ReadyError, RequestError, SocketError, SpawnError,
     StreamEnded,
 };
-pub use event::{Event, Received, Request};
+pub use event::{Event, Received, Request, ResponseType};
 pub use frame::{FrameBuffer, FrameDecoder};
 pub use handler::{AnswerOutput, HandlerOutput};
 pub use inbox::{Lagged, Overflow};

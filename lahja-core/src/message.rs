@@ -19,6 +19,10 @@
 //! | 0x0b | Cancel | request id (varint) | |
 //! | 0x0c | Lagged | number, count (varint each) | |
 //! | 0x0d | Goodbye | | |
+//! | 0x80 | Mismatch | number (varint) | |
+//!
+//! Mismatch says that events of a topic cannot be sent, since the peer defines their type otherwise;
+//! it is followed by Lagged for each of them.
 //!
 //! A kind of 0x80 and above is optional: a reader that does not know it skips the frame. Options
 //! are likewise skipped by readers that have no use for them; no other flag may be set. Bytes
@@ -28,6 +32,7 @@
 mod header;
 
 use crate::error::ProtocolError;
+use crate::hash;
 use crate::name::EndpointName;
 
 use header::{Header, put_numbers, put_text, put_varint};
@@ -63,6 +68,7 @@ mod kind {
     pub(super) const GOODBYE: u8 = 0x0d;
     /// Unknown kinds from here on are skipped.
     pub(super) const OPTIONAL: u8 = 0x80;
+    pub(super) const MISMATCH: u8 = 0x80;
 }
 
 /// What one frame says.
@@ -112,6 +118,10 @@ pub(crate) enum Message<'a> {
         count: u64,
     },
     Goodbye,
+    /// What is broadcast as this topic is of another structure.
+    Mismatch {
+        number: u32,
+    },
     /// A kind that this build does not know and may skip.
     Unknown,
 }
@@ -182,6 +192,7 @@ impl Message<'_> {
             Message::Cancel { .. } => "Cancel",
             Message::Lagged { .. } => "Lagged",
             Message::Goodbye => "Goodbye",
+            Message::Mismatch { .. } => "Mismatch",
             Message::Unknown => "unknown",
         }
     }
@@ -231,7 +242,8 @@ impl Message<'_> {
                 put_numbers(out, kind::LAGGED, &[number.into(), count]);
             }
             Message::Goodbye => out.push(kind::GOODBYE),
-            Message::Unknown => out.push(kind::OPTIONAL),
+            Message::Mismatch { number } => put_numbers(out, kind::MISMATCH, &[number.into()]),
+            Message::Unknown => out.push(u8::MAX),
         }
     }
 
@@ -292,6 +304,7 @@ impl Message<'_> {
                 Message::Lagged { number: header.varint_u32()?, count: header.varint()? }
             }
             kind::GOODBYE => Message::Goodbye,
+            kind::MISMATCH => Message::Mismatch { number: header.varint_u32()? },
             kind::OPTIONAL.. => Message::Unknown,
             kind => return Err(ProtocolError::UnknownKind { kind }),
         };
@@ -366,18 +379,9 @@ impl FailureReason {
     }
 }
 
-/// The type of a response on the wire: FNV-1a (64 bit) of its topic's name. See
-/// <http://www.isthe.com/chongo/tech/comp/fnv/>.
+/// The type of a response on the wire: the hash of its topic's name.
 pub(crate) const fn response_type(name: &str) -> u64 {
-    let bytes = name.as_bytes();
-    let mut hash = 0xcbf2_9ce4_8422_2325_u64;
-    let mut i = 0;
-    while i < bytes.len() {
-        hash ^= bytes[i] as u64;
-        hash = hash.wrapping_mul(0x0000_0100_0000_01b3);
-        i += 1;
-    }
-    hash
+    hash::extend(hash::EMPTY, name.as_bytes())
 }
 
 #[cfg(test)]

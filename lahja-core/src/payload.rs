@@ -5,11 +5,12 @@
 //! [`decode`] bounds all of these by the size of what has arrived; see [`bounded`] for the rules.
 //! They are the receiver's: a value beyond them is encoded all the same.
 
+use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use postcard::ser_flavors::Size;
 use serde::Serialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, DeserializeSeed};
 
 use crate::error::PayloadError;
 
@@ -18,6 +19,8 @@ mod bounded;
 mod failure;
 #[cfg(test)]
 mod tests;
+
+pub(crate) use bounded::budget;
 
 /// How deeply a value may be nested unless the caller says otherwise.
 pub(crate) const MAX_DEPTH: usize = 64;
@@ -89,7 +92,20 @@ pub(crate) fn decode<T>(bytes: &[u8], max_depth: usize) -> Result<T, PayloadErro
 where
     T: DeserializeOwned,
 {
-    catch_unwind(AssertUnwindSafe(|| bounded::decode(bytes, max_depth)))
+    decode_seed(PhantomData, bytes, max_depth)
+}
+
+/// As [`decode`], with a seed that makes the value.
+#[inline]
+pub(crate) fn decode_seed<'de, S>(
+    seed: S,
+    bytes: &'de [u8],
+    max_depth: usize,
+) -> Result<S::Value, PayloadError>
+where
+    S: DeserializeSeed<'de>,
+{
+    catch_unwind(AssertUnwindSafe(|| bounded::decode(seed, bytes, max_depth)))
         .unwrap_or(Err(PayloadError::Panicked))
 }
 

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 
 use crate::connection::Connection;
-use crate::event::Event;
+use crate::event::{Event, ResponseType};
 use crate::message::{FailureReason, response_type};
 use crate::pending::{Asked, Failure};
 use crate::session::Push;
@@ -35,7 +35,7 @@ impl Reply {
 
     /// Creates the right to answer a request of the endpoint itself.
     pub(crate) fn to_self<E: Event>(shared: Weak<Shared>, id: u64) -> Arc<Self> {
-        Self::new(Requester::Local { shared, id }, E::RESPONSE)
+        Self::new(Requester::Local { shared, id }, E::RESPONSE.map(ResponseType::name))
     }
 
     fn new(to: Requester, expected: Option<&'static str>) -> Arc<Self> {

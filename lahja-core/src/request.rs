@@ -226,6 +226,7 @@ impl<Q> From<Refused<Q>> for RequestError<Q> {
         match refused {
             Refused::Closed => Self::Closed,
             Refused::Nobody(request) => Self::NoSubscribers(request),
+            Refused::Mismatched(request, peer) => Self::SchemaMismatch { request, peer },
             Refused::Unencodable(request, source) => Self::Unencodable { request, source },
             Refused::TooLarge(request, len, max) => Self::TooLarge { request, len, max },
         }

@@ -27,17 +27,31 @@ pub(crate) struct Target<C> {
     pub(crate) peer: Arc<Peer>,
     pub(crate) connection: C,
     pub(crate) slot: Slot,
+    /// Of the topic's type, as the peer defines it.
+    pub(crate) fingerprint: u64,
 }
 
-/// Everybody who wants one topic.
-pub(crate) type Targets<C> = Arc<[Target<C>]>;
+/// Everybody who wants one topic as one type defines it.
+#[derive(Debug)]
+pub(crate) struct Targets<C> {
+    /// Those who define it alike.
+    pub(crate) alike: Arc<[Target<C>]>,
+    /// Those who do not, and cannot read such events.
+    pub(crate) mismatched: Box<[Target<C>]>,
+}
+
+impl<C> Default for Targets<C> {
+    fn default() -> Self {
+        Self { alike: Arc::default(), mismatched: Box::default() }
+    }
+}
 
 /// The peers of an endpoint and what they want. `C` reaches a peer.
 #[derive(Debug)]
 pub(crate) struct Routing<C> {
     peers: Slab<(Arc<Peer>, C)>,
     // Topics that nobody wants have no entry.
-    routes: HashMap<Box<str>, Targets<C>>,
+    routes: HashMap<Box<str>, Arc<[Target<C>]>>,
 }
 
 impl<C> Default for Routing<C> {
@@ -61,10 +75,10 @@ impl<C: Clone> Routing<C> {
         self.remove_where(|target| Arc::ptr_eq(&target.peer, &peer));
     }
 
-    /// Notes that a peer wants the topic `name`.
-    pub(crate) fn add_target(&mut self, key: usize, name: &str, slot: Slot) {
-        let (peer, connection) = &self.peers[key];
-        let target = Target { peer: peer.clone(), connection: connection.clone(), slot };
+    /// Notes that a peer wants the topic `name`, as it defines it.
+    pub(crate) fn add_target(&mut self, key: usize, name: &str, fingerprint: u64, slot: Slot) {
+        let (peer, connection) = self.peers[key].clone();
+        let target = Target { peer, connection, slot, fingerprint };
         let targets = self.routes.entry(name.into()).or_default();
         *targets = targets.iter().cloned().chain([target]).collect();
     }
@@ -75,9 +89,30 @@ impl<C: Clone> Routing<C> {
         self.remove_where(|t| t.slot == slot && Arc::ptr_eq(&t.peer, &peer));
     }
 
-    /// Returns everyone who wants a topic.
-    pub(crate) fn targets(&self, name: &str) -> Targets<C> {
-        self.routes.get(name).cloned().unwrap_or_default()
+    /// Returns everyone who wants a topic, however they define it.
+    pub(crate) fn subscribers(&self, name: &str) -> &[Target<C>] {
+        self.routes.get(name).map_or(&[], |targets| targets)
+    }
+
+    /// Returns everyone who wants a topic, by whether they define it alike.
+    pub(crate) fn targets(&self, name: &str, fingerprint: u64) -> Targets<C> {
+        let Some(all) = self.routes.get(name) else {
+            return Targets::default();
+        };
+        let is_alike = |target: &&Target<C>| target.fingerprint == fingerprint;
+        if all.iter().all(|target| is_alike(&target)) {
+            return Targets { alike: all.clone(), mismatched: Box::default() };
+        }
+        let (alike, mismatched): (Vec<_>, Vec<_>) = all.iter().partition(is_alike);
+        Targets {
+            alike: alike.into_iter().cloned().collect(),
+            mismatched: mismatched.into_iter().cloned().collect(),
+        }
+    }
+
+    /// Returns every topic that somebody wants, and who does.
+    pub(crate) fn routes(&self) -> impl Iterator<Item = (&str, &[Target<C>])> {
+        self.routes.iter().map(|(name, targets)| (&**name, &**targets))
     }
 
     /// Finds a peer by name.
@@ -102,7 +137,9 @@ impl<C: Clone> Routing<C> {
 
 impl<C: Clone> Clone for Target<C> {
     fn clone(&self) -> Self {
-        Self { peer: self.peer.clone(), connection: self.connection.clone(), slot: self.slot }
+        let Self { peer, connection, slot, fingerprint } = self;
+        let (peer, connection) = (peer.clone(), connection.clone());
+        Self { peer, connection, slot: *slot, fingerprint: *fingerprint }
     }
 }
 
@@ -164,8 +201,8 @@ mod tests {
     }
 
     fn reached(routing: &Routing<char>, topic: &str, reach: &Reach<'_>) -> String {
-        let targets = routing.targets(topic);
-        let admitted = targets.iter().filter(|target| reach.admits_peer(&target.peer));
+        let targets = routing.targets(topic, 9);
+        let admitted = targets.alike.iter().filter(|target| reach.admits_peer(&target.peer));
         admitted.map(|target| target.connection).collect()
     }
 
@@ -173,10 +210,10 @@ mod tests {
         let mut routing = Routing::default();
         for (text, connection, groups) in [("b", 'b', ["x", "y"]), ("c", 'c', ["y", "z"])] {
             let key = routing.add_peer(peer(text, &groups), connection).unwrap();
-            routing.add_target(key, "A", slot(0));
+            routing.add_target(key, "A", 9, slot(0));
         }
         let d = routing.add_peer(peer("d", &[]), 'd').unwrap();
-        routing.add_target(d, "B", slot(7));
+        routing.add_target(d, "B", 9, slot(7));
         routing
     }
 
@@ -209,6 +246,17 @@ mod tests {
     }
 
     #[test]
+    fn those_who_define_a_topic_otherwise_are_told_apart() {
+        let mut routing = table();
+        routing.add_target(2, "A", 8, slot(1));
+        assert_eq!(reached(&routing, "A", &Reach::default()), "bc");
+        let mismatched = routing.targets("A", 9).mismatched;
+        assert_eq!(mismatched.iter().map(|target| target.connection).collect::<String>(), "d");
+        assert_eq!(routing.targets("A", 8).mismatched.len(), 2);
+        assert_eq!(routing.subscribers("A").len(), 3);
+    }
+
+    #[test]
     fn a_name_is_given_to_one_peer_at_a_time() {
         let mut routing = table();
         assert!(routing.add_peer(peer("b", &[]), 'B').is_err());
@@ -230,7 +278,7 @@ mod tests {
     fn topics_that_nobody_wants_any_more_take_no_room() {
         let mut routing = table();
         for number in 1..100 {
-            routing.add_target(0, &format!("topic {number}"), slot(number));
+            routing.add_target(0, &format!("topic {number}"), 9, slot(number));
         }
         routing.remove_peer(0);
         assert_eq!(routing.routes.len(), 2);

@@ -23,10 +23,12 @@ use crate::pending::Pending;
 use crate::rendezvous::Seat;
 use crate::routing::Peer;
 use crate::runtime::Runtime;
+use crate::schema;
 use crate::session::{Session, Slot, common_version};
 use crate::sync::lock;
 use crate::topic::Topic;
 
+pub(crate) use audience::Audience;
 use registry::Registry;
 
 /// The state of one endpoint.
@@ -223,10 +225,16 @@ impl Shared {
     }
 
     /// Notes that a peer wants a topic.
-    pub(crate) fn add_target(&self, connection: &Connection, name: &str, slot: Slot) {
+    pub(crate) fn add_target(
+        &self,
+        connection: &Connection,
+        name: &str,
+        fingerprint: u64,
+        slot: Slot,
+    ) {
         let mut registry = self.registry();
         if let Some(key) = registry.key(connection) {
-            registry.routing_mut().add_target(key, name, slot);
+            registry.routing_mut().add_target(key, name, fingerprint, slot);
         }
         drop(registry);
         self.subscriptions_changed.notify(usize::MAX);
@@ -244,13 +252,14 @@ impl Shared {
 
     /// Adds a subscription and tells the peers. Its queue is closed at once if the endpoint is.
     pub(crate) fn subscribe<E: Event>(&self, inbox: &Arc<Inbox<E>>) {
+        let fingerprint = schema::fingerprint::<E>();
         let mut registry = self.registry();
         if self.is_closed() {
             drop(registry);
             inbox.close(crate::inbox::Rest::Keep);
             return;
         }
-        registry.topic::<E>(&self.limits).add(inbox.clone());
+        registry.topic::<E>(&self.limits, fingerprint).add(inbox.clone());
         let told = registry.refresh(TypeId::of::<E>(), &self.limits);
         drop(registry);
         told.iter().for_each(|connection| connection.send());
@@ -290,6 +299,10 @@ impl Shared {
 
     pub(crate) fn connections_changed(&self) {
         self.connections_changed.notify(usize::MAX);
+        self.subscriptions_changed.notify(usize::MAX);
+    }
+
+    pub(crate) fn subscriptions_changed(&self) {
         self.subscriptions_changed.notify(usize::MAX);
     }
 

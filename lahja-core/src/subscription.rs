@@ -165,7 +165,8 @@ impl Subscription {
     ///
     /// # Errors
     ///
-    /// [`ReadyError`] if the endpoint is closed, or a peer has no place for another topic.
+    /// [`ReadyError`] if the endpoint is closed, a peer has no place for another topic, the type
+    /// cannot be decoded, or a peer has broadcast such events and defines them otherwise.
     ///
     /// # Cancel safety
     ///
@@ -195,6 +196,12 @@ async fn ready(shared: &Weak<Shared>, event: TypeId) -> Result<(), ReadyError> {
     if shared.is_closed() {
         return Err(ReadyError::Closed);
     }
+    let registry = shared.registry();
+    let fingerprint = registry.topic_fingerprint(event);
+    drop(registry);
+    if let Some(Err(source)) = fingerprint {
+        return Err(ReadyError::Unsupported { source });
+    }
     let mut announced = Vec::new();
     for (peer, connection) in shared.registry().established() {
         if lock(&connection.announced).get(&event) == Some(&None) {
@@ -210,6 +217,10 @@ async fn ready(shared: &Weak<Shared>, event: TypeId) -> Result<(), ReadyError> {
                 break;
             }
             progress.await;
+        }
+        if connection.is_mismatched(event) {
+            let peer = connection.peer().name.clone();
+            return Err(ReadyError::SchemaMismatch { peer });
         }
     }
     match shared.is_closed() {

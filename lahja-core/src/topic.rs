@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use crate::connection::Inlet;
 use crate::credit::{Room, charge};
 use crate::error::PayloadError;
-use crate::event::{Event, Received, Source};
+use crate::event::{Event, Received, ResponseType, Source};
 use crate::inbox::{Charge, Credit, Entry, Inbox, Item, MAX_PACKED, Packed, Rest};
 use crate::name::EndpointName;
 use crate::payload;
@@ -27,6 +27,7 @@ pub(crate) struct Topic<E> {
     // Counts the changes of the list.
     version: AtomicU64,
     max_depth: usize,
+    fingerprint: Result<u64, PayloadError>,
 }
 
 /// The queues that take part in one delivery. A change replaces the list.
@@ -81,6 +82,9 @@ pub(crate) trait AnyTopic: Send + Sync {
     /// Returns the topic's name on the wire.
     fn name(&self) -> &'static str;
 
+    /// Returns the fingerprint of the topic's type, or why it cannot be encoded.
+    fn fingerprint(&self) -> Result<u64, PayloadError>;
+
     /// Returns the wire name of the answer, if the events are requests.
     fn response(&self) -> Option<&'static str>;
 
@@ -103,8 +107,9 @@ pub(crate) trait AnyTopic: Send + Sync {
 }
 
 impl<E: Event> Topic<E> {
-    pub(crate) fn new(max_depth: usize) -> Self {
-        Self { inboxes: Mutex::new(Arc::new([])), version: AtomicU64::new(0), max_depth }
+    pub(crate) fn new(max_depth: usize, fingerprint: Result<u64, PayloadError>) -> Self {
+        let inboxes = Mutex::new(Arc::new([]) as _);
+        Self { inboxes, version: AtomicU64::new(0), max_depth, fingerprint }
     }
 
     /// Returns a topic as what it is: the one for events of type `E`.
@@ -143,8 +148,12 @@ impl<E: Event> AnyTopic for Topic<E> {
         E::NAME
     }
 
+    fn fingerprint(&self) -> Result<u64, PayloadError> {
+        self.fingerprint.clone()
+    }
+
     fn response(&self) -> Option<&'static str> {
-        E::RESPONSE
+        E::RESPONSE.map(ResponseType::name)
     }
 
     fn wants(&self, peer: &EndpointName) -> bool {

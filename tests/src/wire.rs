@@ -8,7 +8,8 @@ use std::path::Path;
 
 use futures_io::{AsyncRead, AsyncWrite};
 use futures_lite::{AsyncReadExt, AsyncWriteExt};
-use lahja_core::Platform;
+use lahja_core::schema::fingerprint;
+use lahja_core::{Event, Platform};
 
 /// The first byte of each message that the tests use.
 pub mod kind {
@@ -140,14 +141,14 @@ pub fn hello(name: &str) -> Vec<u8> {
     content
 }
 
-/// Announces a topic.
-pub fn announce(epoch: u64, number: u64, name: &str) -> Vec<u8> {
+/// Announces the topic of a type.
+pub fn announce<E: Event>(epoch: u64, number: u64) -> Vec<u8> {
     let mut content = vec![kind::ANNOUNCE];
     content.extend(varint(epoch));
     content.extend(varint(number));
     content.extend(varint(256 << 10));
-    content.extend(0_u64.to_le_bytes());
-    content.extend(text(name));
+    content.extend(fingerprint::<E>().unwrap().to_le_bytes());
+    content.extend(text(E::NAME));
     content
 }
 

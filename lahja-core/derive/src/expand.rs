@@ -46,11 +46,11 @@ pub(crate) fn event(input: &DeriveInput) -> Result<TokenStream> {
         }
     };
     // By way of a function, so that a response that is no event is one error, not two.
-    let response_name = settings.response.is_some().then(|| {
+    let response_type = settings.response.is_some().then(|| {
         quote! {
-            const RESPONSE: ::core::option::Option<&'static ::core::primitive::str> = {
-                const fn response<R: #core::Request>() -> &'static ::core::primitive::str {
-                    <R::Response as #core::Event>::NAME
+            const RESPONSE: ::core::option::Option<#core::ResponseType> = {
+                const fn response<R: #core::Request>() -> #core::ResponseType {
+                    #core::ResponseType::of::<R::Response>()
                 }
                 ::core::option::Option::Some(response::<Self>())
             };
@@ -70,7 +70,7 @@ pub(crate) fn event(input: &DeriveInput) -> Result<TokenStream> {
         #[allow(deprecated)]
         impl #core::Event for #ident #where_clause {
             const NAME: &'static ::core::primitive::str = #name;
-            #response_name
+            #response_type
         }
         #request
     })

@@ -1,6 +1,7 @@
 //! How frames arrive: read in big chunks, dispatched one by one, consumers woken once a batch.
 
 use std::future::poll_fn;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock};
 use std::task::Poll;
 use std::thread::available_parallelism;
@@ -215,7 +216,9 @@ impl Inbound<'_> {
                 connection.establish();
                 shared.connections_changed();
             }
-            Happening::Announced { slot, name, .. } => shared.add_target(connection, name, slot),
+            Happening::Announced { slot, name, fingerprint } => {
+                shared.add_target(connection, name, fingerprint, slot);
+            }
             Happening::Withdrawn { slot } => {
                 shared.remove_target(connection, slot);
                 // Who waits for room there waits for nobody any more.
@@ -265,6 +268,12 @@ impl Inbound<'_> {
                 if let Some(inlet) = connection.inlet(number) {
                     inlet.topic.lagged(&inlet.origin, count);
                 }
+            }
+            Happening::Mismatched { number } => {
+                if let Some(inlet) = connection.inlet(number) {
+                    inlet.is_mismatched.store(true, Ordering::Relaxed);
+                }
+                shared.subscriptions_changed();
             }
             Happening::Goodbye => return Ok(Some(End::Peer)),
         }

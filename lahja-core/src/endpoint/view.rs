@@ -5,6 +5,8 @@ use std::task::{Context, Poll};
 
 use event_listener::EventListener;
 
+use super::Endpoint;
+use crate::name::EndpointName;
 use crate::session::Traffic;
 
 /// Which endpoints are to have subscribed, as seen by [`Endpoint::is_subscribed`](crate::Endpoint::is_subscribed).
@@ -43,6 +45,42 @@ pub struct PeerTraffic {
     pub sent: Traffic,
     /// What was received from it.
     pub received: Traffic,
+}
+
+/// A peer that defines an event's type otherwise than this endpoint, so that such events do not
+/// pass between the two. Those who would have got them read [`Lagged`](crate::Lagged).
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub struct SchemaMismatch {
+    /// The peer.
+    pub peer: EndpointName,
+    /// The wire name of the event.
+    pub event: String,
+}
+
+impl Endpoint {
+    /// Returns the peers that define an event otherwise, as far as that has come to light: when one
+    /// of the two has broadcast such an event and the other had subscribed.
+    ///
+    /// [`subscriptions_changed`](Self::subscriptions_changed) tells of new ones.
+    pub fn schema_mismatches(&self) -> Vec<SchemaMismatch> {
+        let registry = self.shared().registry();
+        let mut found = Vec::new();
+        for (event, targets) in registry.routing().routes() {
+            let mismatched = targets.iter().filter(|t| t.connection.has_mismatched(t.slot));
+            found.extend(mismatched.map(|target| (target.peer.name.clone(), event.to_owned())));
+        }
+        for (peer, connection) in registry.established() {
+            let mismatched = connection.mismatched().into_iter();
+            found.extend(mismatched.map(|event| (peer.name.clone(), event.to_owned())));
+        }
+        drop(registry);
+        let found = found.into_iter().map(|(peer, event)| SchemaMismatch { peer, event });
+        let mut found: Vec<_> = found.collect();
+        found.sort_unstable();
+        found.dedup();
+        found
+    }
 }
 
 /// What became of the rest when an endpoint was closed.

@@ -40,7 +40,8 @@ fn golden() -> Vec<(Message<'static>, Vec<u8>)> {
         (Message::Cancel { id: 7 }, b"\x0b\x07".to_vec()),
         (Message::Lagged { number: 5, count: 9 }, b"\x0c\x05\x09".to_vec()),
         (Message::Goodbye, b"\x0d".to_vec()),
-        (Message::Unknown, b"\x80".to_vec()),
+        (Message::Mismatch { number: 5 }, b"\x80\x05".to_vec()),
+        (Message::Unknown, b"\xff".to_vec()),
     ]
 }
 

@@ -11,7 +11,7 @@ use std::mem;
 
 use postcard::de_flavors::Slice;
 use serde::de::value::U32Deserializer;
-use serde::de::{self, Deserialize, DeserializeOwned, DeserializeSeed, IntoDeserializer, Visitor};
+use serde::de::{self, Deserialize, DeserializeSeed, IntoDeserializer, Visitor};
 
 use super::access::{Elements, Fields};
 use super::failure::{Cause, Failure};
@@ -48,18 +48,19 @@ pub(super) const fn price<T>() -> usize {
 }
 
 /// Returns the memory that a payload of `len` bytes may claim, in bytes.
-pub(super) fn budget(len: usize) -> usize {
+pub(crate) fn budget(len: usize) -> usize {
     len.saturating_mul(MEMORY_PER_BYTE).saturating_add(MEMORY_AT_LEAST)
 }
 
 #[inline]
-pub(super) fn decode<T: DeserializeOwned>(
-    bytes: &[u8],
+pub(super) fn decode<'de, S: DeserializeSeed<'de>>(
+    seed: S,
+    bytes: &'de [u8],
     max_depth: usize,
-) -> Result<T, PayloadError> {
+) -> Result<S::Value, PayloadError> {
     let mut input = Input { codec: Codec::from_bytes(bytes), budget: budget(bytes.len()) };
-    let place = Place { input: &mut input, levels: max_depth, size: size_of::<T>() };
-    let result = T::deserialize(place);
+    let place = Place { input: &mut input, levels: max_depth, size: size_of::<S::Value>() };
+    let result = seed.deserialize(place);
     match (result, input.left()) {
         (Ok(value), 0) => Ok(value),
         (Ok(_), extra) => Err(PayloadError::Trailing { len: bytes.len(), extra }),
@@ -284,7 +285,7 @@ impl<'de> de::Deserializer<'de> for Place<'_, 'de> {
     }
 
     fn deserialize_ignored_any<V: Visitor<'de>>(self, _visitor: V) -> Result<V::Value, Failure> {
-        self.unsupported("to skip a value of unknown type")
+        self.unsupported("the end of a value of unknown type")
     }
 }
 

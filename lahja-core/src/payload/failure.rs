@@ -36,7 +36,9 @@ impl Failure {
             Cause::Codec(error) => PayloadError::Malformed { reason: malformed(&error), at },
             Cause::TooDeep => PayloadError::TooDeep { max },
             Cause::OverBudget => PayloadError::OverBudget { len, budget: budget(len) },
-            Cause::Unsupported { asked } => PayloadError::Unsupported { asked },
+            Cause::Unsupported { asked } => {
+                PayloadError::Unsupported { place: String::new(), asked }
+            }
             Cause::Refused { reason } => PayloadError::Refused { reason, at },
         }
     }

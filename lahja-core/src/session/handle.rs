@@ -52,6 +52,10 @@ pub(crate) enum Happening<'a> {
         number: u32,
         count: u64,
     },
+    /// What the peer broadcasts as a topic of ours is of another structure.
+    Mismatched {
+        number: u32,
+    },
     Goodbye,
 }
 
@@ -133,6 +137,10 @@ impl Session {
             Message::Lagged { number, count } => {
                 self.check_number(number)?;
                 Ok(Happening::Lagged { number, count })
+            }
+            Message::Mismatch { number } => {
+                self.check_number(number)?;
+                Ok(Happening::Mismatched { number })
             }
             message => Err(ProtocolError::OutOfPlace { message: message.kind_name() }),
         }

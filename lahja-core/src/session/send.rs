@@ -73,6 +73,29 @@ impl Session {
         self.push(&Message::Event { number: slot.number, request, payload });
     }
 
+    /// Leaves out an event that the peer cannot read, since it defines the topic otherwise. Tells
+    /// whether it is the first one.
+    pub(crate) fn push_mismatched(&mut self, slot: Slot) -> bool {
+        let backlogged = self.is_backlogged();
+        let Some(outlet) = self.outlet(slot) else {
+            return false;
+        };
+        let is_first = outlet.mismatch();
+        // Told when the backlog has gone, if there is one.
+        let missed = if backlogged { 0 } else { outlet.take_missed() };
+        let number = slot.number;
+        if is_first {
+            self.push(&Message::Mismatch { number });
+        }
+        self.push_lagged(number, missed);
+        is_first
+    }
+
+    /// Tells whether the peer was left out for defining a topic otherwise.
+    pub(crate) fn is_mismatched(&mut self, slot: Slot) -> bool {
+        self.outlet(slot).is_some_and(|outlet| outlet.is_mismatched())
+    }
+
     /// Says that somebody waits for room, which starts the clock of a stall.
     pub(crate) fn wait_for_room(&mut self, slot: Slot, now: Instant) {
         let backlogged = self.is_backlogged();

@@ -274,13 +274,45 @@ fn a_frame_longer_than_the_peer_takes_is_not_sent() {
     assert_eq!(a.push_event(slot, None, b"x"), Push::Queued);
 }
 
+#[test]
+fn a_peer_that_defines_a_topic_otherwise_is_told_once_and_of_every_event() {
+    let mut pair = Pair::established(usize::MAX, &small());
+    let slot = pair.announce();
+    let a = &mut pair.sessions[0];
+    assert!(!a.is_mismatched(slot));
+    assert!(a.push_mismatched(slot));
+    assert!(!a.push_mismatched(slot));
+    assert!(a.is_mismatched(slot));
+    pair.run();
+    let told = &pair.log[1][pair.log[1].len() - 3..];
+    assert_eq!(told[0], "Mismatched { number: 0 }");
+    assert_eq!(told[1..], ["Lagged { number: 0, count: 1 }"; 2]);
+}
+
+#[test]
+fn what_is_left_out_while_the_transport_is_full_is_told_afterwards() {
+    let limits = Limits { backlog: 10, ..small() };
+    let mut pair = Pair::established(usize::MAX, &limits);
+    let slot = pair.announce();
+    let a = &mut pair.sessions[0];
+    a.push_event(slot, None, &[0; 20]);
+    for _ in 0..3 {
+        a.push_mismatched(slot);
+    }
+    pair.run();
+    assert_eq!(pair.log[1].last().unwrap(), "Mismatched { number: 0 }");
+    pair.sessions[0].resume();
+    pair.run();
+    assert_eq!(pair.log[1].last().unwrap(), "Lagged { number: 0, count: 3 }");
+}
+
 /// Every message in every phase is either taken or an error of the peer: nothing else, and an
 /// ended session is never revived.
 #[test]
 fn every_message_in_every_phase_is_legal_or_refused() {
     let limits = small();
     let messages = || {
-        let fixed: [&[u8]; 14] = [
+        let fixed: [&[u8]; 15] = [
             b"\x02\x01",
             b"\x03\x01\0\x01\0\0\0\0\0\0\0\0\x01t",
             b"\x04\x01\0",
@@ -294,7 +326,8 @@ fn every_message_in_every_phase_is_legal_or_refused() {
             b"\x0b\0",
             b"\x0c\0\x01",
             b"\x0d",
-            b"\x80",
+            b"\x80\0",
+            b"\xff",
         ];
         let fixed = fixed.map(|bytes| Message::decode(bytes).unwrap());
         [Message::Hello(hello("c", 3, &limits))].into_iter().chain(fixed)
@@ -316,12 +349,12 @@ fn every_message_in_every_phase_is_legal_or_refused() {
         session
     };
     // Hello, Refuse, Announce, Withdraw, Ready, Acknowledge, Credit, Event, request, Response,
-    // Failure, Cancel, Lagged, Goodbye, unknown.
+    // Failure, Cancel, Lagged, Goodbye, Mismatch, unknown.
     let table: [(&dyn Fn() -> Session, &str); 4] = [
-        (&greeting, "yy-----------yy"),
-        (&announcing, "-yy-y--------yy"),
-        (&established, "-yy------yyy-yy"),
-        (&ended, "yyyyyyyyyyyyyyy"),
+        (&greeting, "yy-----------y-y"),
+        (&announcing, "-yy-y--------y-y"),
+        (&established, "-yy------yyy-y-y"),
+        (&ended, "yyyyyyyyyyyyyyyy"),
     ];
     for (session, legal) in table {
         for (message, legal) in messages().zip(legal.chars()) {

@@ -15,8 +15,10 @@ use std::sync::atomic::Ordering;
 use super::Shared;
 use super::registry::TypeIdHasher;
 use crate::connection::Connection;
+use crate::error::PayloadError;
 use crate::event::Event;
 use crate::routing::Targets;
+use crate::schema;
 use crate::topic::{AnyTopic, Topic};
 
 /// How many audiences a thread keeps.
@@ -25,6 +27,8 @@ const MAX_KEPT: usize = 4;
 /// Everybody who wants events of one type.
 pub(crate) struct Audience {
     pub(crate) targets: Targets<Arc<Connection>>,
+    /// Why the type cannot be encoded, if it cannot.
+    pub(crate) refusal: Option<PayloadError>,
     pub(super) topic: Option<Arc<dyn AnyTopic>>,
     pub(super) event: TypeId,
     /// The endpoint whose audience it is, by its nonce.
@@ -59,7 +63,10 @@ impl Shared {
                 && audience.endpoint == self.nonce
                 && audience.version == self.version.load(Ordering::Acquire)
         };
-        Kept(kept.filter(is_it).or_else(|| Some(self.registry().audience::<E>(self.nonce))))
+        Kept(kept.filter(is_it).or_else(|| {
+            let fingerprint = schema::fingerprint::<E>();
+            Some(self.registry().audience::<E>(self.nonce, fingerprint))
+        }))
     }
 }
 

@@ -8,10 +8,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::audience::Audience;
 use crate::connection::Connection;
+use crate::error::PayloadError;
 use crate::event::Event;
 use crate::limits::Limits;
 use crate::name::EndpointName;
-use crate::routing::{Peer, Routing};
+use crate::routing::{Peer, Routing, Targets};
 use crate::sync::lock;
 use crate::topic::{AnyTopic, Topic};
 
@@ -52,15 +53,23 @@ impl Registry {
     }
 
     /// Returns everybody who wants events of a type, for the endpoint with this nonce.
-    pub(super) fn audience<E: Event>(&mut self, endpoint: u128) -> Arc<Audience> {
+    pub(super) fn audience<E: Event>(
+        &mut self,
+        endpoint: u128,
+        fingerprint: Result<u64, PayloadError>,
+    ) -> Arc<Audience> {
         let event = TypeId::of::<E>();
         let Self { routing, topics, audiences, version, .. } = self;
         let audience = audiences.entry(event).or_insert_with(|| {
-            let targets = routing.targets(E::NAME);
+            let targets = fingerprint.map(|fingerprint| routing.targets(E::NAME, fingerprint));
+            let (targets, refusal) = match targets {
+                Ok(targets) => (targets, None),
+                Err(error) => (Targets::default(), Some(error)),
+            };
             let topic = topics.get(&event).cloned();
             // It changes under the lock of the registry alone.
             let version = version.load(Ordering::Relaxed);
-            Arc::new(Audience { targets, topic, event, endpoint, version })
+            Arc::new(Audience { targets, refusal, topic, event, endpoint, version })
         });
         audience.clone()
     }
@@ -70,13 +79,17 @@ impl Registry {
     }
 
     /// Returns the subscriptions for a type, of which there may be none so far.
-    pub(super) fn topic<E: Event>(&mut self, limits: &Limits) -> &Topic<E> {
+    pub(super) fn topic<E: Event>(
+        &mut self,
+        limits: &Limits,
+        fingerprint: Result<u64, PayloadError>,
+    ) -> &Topic<E> {
         let id = TypeId::of::<E>();
         if !self.topics.contains_key(&id) {
             self.changes();
         }
         let topic = self.topics.entry(id);
-        Topic::of(&**topic.or_insert_with(|| Arc::new(Topic::<E>::new(limits.depth))))
+        Topic::of(&**topic.or_insert_with(|| Arc::new(Topic::<E>::new(limits.depth, fingerprint))))
     }
 
     pub(super) fn take_topics(&mut self) -> TypeMap<Arc<dyn AnyTopic>> {
@@ -96,6 +109,11 @@ impl Registry {
     /// Tells whether a subscription of this endpoint wants events of a type from an endpoint.
     pub(crate) fn wants(&self, id: TypeId, origin: &EndpointName) -> bool {
         self.topics.get(&id).is_some_and(|topic| topic.wants(origin))
+    }
+
+    /// Returns the fingerprint of a type that was subscribed to, or why it cannot be decoded.
+    pub(crate) fn topic_fingerprint(&self, id: TypeId) -> Option<Result<u64, PayloadError>> {
+        self.topics.get(&id).map(|topic| topic.fingerprint())
     }
 
     /// Announces or withdraws a topic wherever that has changed. Returns the connections that

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::event::{Event, Request};
+use crate::event::{Event, Request, ResponseType};
 
 /// Comes behind everything that was sent before it.
 pub(super) struct Mark;
@@ -12,7 +12,7 @@ pub(super) struct Seen;
 
 impl Event for Mark {
     const NAME: &'static str = "lahja-core.testing.Mark";
-    const RESPONSE: Option<&'static str> = Some(Seen::NAME);
+    const RESPONSE: Option<ResponseType> = Some(ResponseType::of::<Seen>());
 }
 
 impl Request for Mark {

@@ -135,7 +135,7 @@ impl Peer {
 
     /// Connects a peer that wants these topics, the first of them under the number 0, each with
     /// its window.
-    async fn join(endpoint: &Endpoint, name: &str, topics: &[(&str, u32)]) -> Self {
+    async fn join(endpoint: &Endpoint, name: &str, topics: &[(wire::Topic, u32)]) -> Self {
         let (peer, transport) = Self::new();
         peer.introduce(name, topics);
         endpoint.attach(transport).await.unwrap();
@@ -143,10 +143,10 @@ impl Peer {
     }
 
     /// Says all that a handshake takes.
-    fn introduce(&self, name: &str, topics: &[(&str, u32)]) {
+    fn introduce(&self, name: &str, topics: &[(wire::Topic, u32)]) {
         self.say(&wire::hello(name));
         for (number, (topic, window)) in (0..).zip(topics) {
-            self.say(&wire::announce(number + 1, number, *window, topic));
+            self.say(&wire::announce(number + 1, number, *window, *topic));
         }
         self.say(&[kind::READY]);
     }

@@ -7,5 +7,6 @@ mod handmade;
 mod in_memory;
 mod requests;
 mod simulated;
+mod skew;
 mod testing;
 mod waiting;

@@ -34,7 +34,7 @@ pub async fn what_does_not_leave_in_time_is_counted<S: Subject>(stage: Stage<S>)
     let path = stage.bus().path().join("a.ipc");
     // It reads nothing, and this is more than a socket takes.
     let mut peer = RawPeer::introduce(stage.platform(), path, "handmade").await;
-    peer.say(&wire::announce(1, 0, Load::NAME)).await;
+    peer.say(&wire::announce::<Load>(1, 0)).await;
     a.wait_until_subscribed::<Load>(Scope::Endpoint("handmade")).await;
     a.broadcast(load(8 << 20)).now().unwrap();
     assert_eq!(a.close(Duration::from_millis(20)).await.undelivered, 1);

@@ -16,7 +16,7 @@ pub async fn what_a_peer_sent_arrives_though_it_left_something_unread<S: Subject
     let path = stage.bus().path().join("parent.ipc");
     for is_unread in [true, false] {
         let mut peer = RawPeer::introduce(stage.platform(), &path, "handmade").await;
-        peer.say(&wire::announce(1, 0, Question::NAME)).await;
+        peer.say(&wire::announce::<Question>(1, 0)).await;
         let number = announced_number(&mut peer, Number::NAME).await;
         peer.hear(kind::ACKNOWLEDGE).await.unwrap();
         let mut request = parent.request(Question(1)).without_timeout().into_future();

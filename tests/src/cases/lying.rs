@@ -47,7 +47,7 @@ pub async fn a_response_of_the_wrong_type_is_refused_where_it_arrives<S: Subject
     let parent = stage.endpoint("parent").await;
     let path = stage.bus().path().join("parent.ipc");
     let mut peer = RawPeer::introduce(stage.platform(), path, "handmade").await;
-    peer.say(&wire::announce(1, 0, Question::NAME)).await;
+    peer.say(&wire::announce::<Question>(1, 0)).await;
     let scope = Scope::Endpoint("handmade");
     parent.wait_until_subscribed::<Question>(scope).await;
 
@@ -98,7 +98,7 @@ pub async fn a_response_of_somebody_who_was_not_asked_counts_for_nothing<S: Subj
     let mut numbers = parent.stream::<Number>();
     let path = stage.bus().path().join("parent.ipc");
     let mut asked = RawPeer::introduce(stage.platform(), &path, "asked").await;
-    asked.say(&wire::announce(1, 0, Question::NAME)).await;
+    asked.say(&wire::announce::<Question>(1, 0)).await;
     parent.wait_until_subscribed::<Question>(Scope::Endpoint("asked")).await;
     let mut guesser = RawPeer::introduce(stage.platform(), &path, "guesser").await;
     let topic = announced_number(&mut guesser, Number::NAME).await;
@@ -180,7 +180,7 @@ pub async fn lies_after_the_handshake_cost_their_connection_alone<S: Subject>(st
         ("one byte too many", too_long.into()),
         ("an unknown kind", wire::frame(&[0x7f; 100])),
         ("a topic that nobody announced", wire::frame(&wire::event(9, &[1]))),
-        ("an epoch out of sequence", wire::frame(&wire::announce(2, 0, "x"))),
+        ("an epoch out of sequence", wire::frame(&wire::announce::<Question>(2, 0))),
         ("an acknowledgement of nothing", wire::frame(&wire::acknowledge(99))),
         ("a second hello", wire::frame(&wire::hello("liar"))),
     ] {

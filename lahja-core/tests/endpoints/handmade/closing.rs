@@ -6,12 +6,12 @@ use std::task::{Context, Wake, Waker};
 use std::time::Duration;
 
 use futures_lite::future::zip;
-use lahja_core::{Endpoint, Event, Received};
+use lahja_core::{Endpoint, Received};
 
 use super::{Number, Peer, Question, Text, settle, wire};
 use crate::common::{TestRuntime, build, run};
 
-const NUMBERS: &[(&str, u32)] = &[(Number::NAME, 1 << 20)];
+const NUMBERS: &[(wire::Topic, u32)] = &[(wire::topic::<Number>(), 1 << 20)];
 
 /// The bytes that a small number takes on the wire, its prefix included.
 const NUMBER_LEN: usize = 8;

@@ -1,6 +1,6 @@
 //! What a peer may say of itself.
 
-use lahja_core::{ConnectError, Event, ProtocolError};
+use lahja_core::{ConnectError, ProtocolError};
 
 use super::{Number, Peer, wire};
 use crate::common::{build, run};
@@ -38,7 +38,7 @@ fn the_lowest_limits_are_enough_for_an_event() {
         let (mut peer, transport) = Peer::new();
         // A peer that takes no topics may still announce its own.
         peer.say(&wire::hello_with("x", [256, 0, 1]));
-        peer.say(&wire::announce(1, 0, 1_000, Number::NAME));
+        peer.say(&wire::announce(1, 0, 1_000, wire::topic::<Number>()));
         peer.say(&[wire::kind::READY]);
         a.attach(transport).await.unwrap();
         a.broadcast(Number(7)).await.unwrap();

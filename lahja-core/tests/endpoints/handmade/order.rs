@@ -11,8 +11,11 @@ use lahja_core::{Event, EventStream, RequestError};
 use super::{Number, Peer, Question, Text, settle, wire};
 use crate::common::{TestRuntime, build, run};
 
-const TOPICS: &[(&str, u32)] =
-    &[(Number::NAME, 1 << 20), (Text::NAME, 1 << 20), (Question::NAME, 1 << 20)];
+const TOPICS: &[(wire::Topic, u32)] = &[
+    (wire::topic::<Number>(), 1 << 20),
+    (wire::topic::<Text>(), 1 << 20),
+    (wire::topic::<Question>(), 1 << 20),
+];
 
 /// More than a caller leaves to the writer loop.
 const LEN: usize = 40 * 1024;

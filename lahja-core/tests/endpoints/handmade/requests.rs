@@ -8,7 +8,7 @@ use lahja_core::{Event, RequestError};
 use super::{Number, Peer, Question, Text, settle, wire};
 use crate::common::{TestRuntime, build, run};
 
-const QUESTIONS: &[(&str, u32)] = &[(Question::NAME, 1 << 20)];
+const QUESTIONS: &[(wire::Topic, u32)] = &[(wire::topic::<Question>(), 1 << 20)];
 
 /// Sends a request to a peer that takes so many bytes of it and goes. Returns how the request
 /// ends.
@@ -94,7 +94,7 @@ fn a_request_that_waits_for_a_place_when_its_peer_goes_was_not_sent() {
         let a = build(&runtime, "a", |a| a);
         let (peer, transport) = Peer::new();
         peer.say(&wire::hello_with("x", [1 << 20, 1, 1]));
-        peer.say(&wire::announce(1, 0, 1 << 20, Question::NAME));
+        peer.say(&wire::announce(1, 0, 1 << 20, wire::topic::<Question>()));
         peer.say(&[wire::kind::READY]);
         a.attach(transport).await.unwrap();
         let mut first = a.request(Question(1)).without_timeout().into_future();
@@ -199,7 +199,7 @@ fn an_answer_of_a_peer_that_was_not_asked_or_has_answered_is_not_taken() {
 fn a_request_whose_topic_is_withdrawn_while_it_waits_for_room_is_unanswered() {
     run(|runtime| async move {
         let a = build(&runtime, "a", |a| a);
-        let peer = Peer::join(&a, "x", &[(Question::NAME, 1)]).await;
+        let peer = Peer::join(&a, "x", &[(wire::topic::<Question>(), 1)]).await;
         // It fills the window.
         a.broadcast(Question(1)).now().unwrap();
         let mut request = a.request(Question(2)).without_timeout().into_future();

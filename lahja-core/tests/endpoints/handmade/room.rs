@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 
 use futures_lite::future::poll_once;
-use lahja_core::{BroadcastError, Endpoint, Event, Overflow};
+use lahja_core::{BroadcastError, Endpoint, Overflow};
 
 use super::{Number, Peer, settle, wire};
 use crate::common::{build, run};
@@ -15,9 +15,9 @@ use crate::common::{build, run};
 const PLACES: u32 = 4;
 const WINDOW: u32 = PLACES * 17;
 
-const WIDE: &[(&str, u32)] = &[(Number::NAME, WINDOW)];
+const WIDE: &[(wire::Topic, u32)] = &[(wire::topic::<Number>(), WINDOW)];
 /// One event fills this window.
-const NARROW: &[(&str, u32)] = &[(Number::NAME, 1)];
+const NARROW: &[(wire::Topic, u32)] = &[(wire::topic::<Number>(), 1)];
 
 fn is_full<T>(result: &Result<T, BroadcastError<Number>>) -> bool {
     matches!(result, Err(BroadcastError::Full(Number(_))))

@@ -1,5 +1,8 @@
 //! What a peer says, written from the documentation of the format, not with lahja's own encoder.
 
+use lahja_core::schema::fingerprint;
+use lahja_core::{Event, PayloadError};
+
 /// The first byte of each message that the tests use.
 pub(super) mod kind {
     pub(in super::super) const HELLO: u8 = 0x01;
@@ -13,7 +16,7 @@ pub(super) mod kind {
     pub(in super::super) const LAGGED: u8 = 0x0c;
     pub(in super::super) const GOODBYE: u8 = 0x0d;
     /// Of a message that every reader skips.
-    pub(in super::super) const OPTIONAL: u8 = 0x80;
+    pub(in super::super) const OPTIONAL: u8 = 0xff;
 }
 
 /// Why a request gets no response: whoever received it dropped it.
@@ -75,10 +78,20 @@ pub(super) fn hello_with(name: &str, limits: [u64; 3]) -> Vec<u8> {
     content
 }
 
+/// A topic: its name, and how to find its fingerprint.
+#[derive(Clone, Copy)]
+pub(super) struct Topic(&'static str, fn() -> Result<u64, PayloadError>);
+
+/// Returns the topic of a type.
+pub(super) const fn topic<E: Event>() -> Topic {
+    Topic(E::NAME, fingerprint::<E>)
+}
+
 /// Announces a topic.
-pub(super) fn announce(epoch: u64, number: u64, window: u32, name: &str) -> Vec<u8> {
+pub(super) fn announce(epoch: u64, number: u64, window: u32, topic: Topic) -> Vec<u8> {
+    let Topic(name, fingerprint) = topic;
     let mut content = numbers(kind::ANNOUNCE, &[epoch, number, window.into()]);
-    content.extend(0_u64.to_le_bytes());
+    content.extend(fingerprint().unwrap().to_le_bytes());
     content.extend(text(name));
     content
 }

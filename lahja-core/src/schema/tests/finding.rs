@@ -1,0 +1,439 @@
+//! What is found out of types, be they as unhelpful as they like.
+
+use super::*;
+
+#[derive(Deserialize)]
+#[allow(dead_code)]
+struct Everything {
+    numbers: (i8, i16, i32, i64, i128, u8, u16, u32, u64, u128),
+    reals: (f32, f64),
+    unit: (),
+    flag: bool,
+    letter: char,
+    text: String,
+    bytes: Vec<u8>,
+    array: [u16; 3],
+    maybe: Option<Option<Box<str>>>,
+    by_number: HashMap<u8, Vec<String>>,
+    set: HashSet<u32>,
+    newtype: Wrapped,
+    nothing: Nothing,
+    choice: Choice,
+}
+
+#[derive(Deserialize)]
+#[allow(dead_code)]
+struct Wrapped(u32);
+
+#[derive(Deserialize)]
+struct Nothing;
+
+#[derive(Deserialize)]
+#[allow(dead_code)]
+enum Choice {
+    Unit,
+    Newtype(Wrapped),
+    Tuple(u8, String),
+    Named { x: Option<u32>, y: Deep },
+}
+
+#[derive(Deserialize)]
+#[allow(dead_code)]
+enum Deep {
+    A,
+    B(Option<Deeper>),
+}
+
+#[derive(Deserialize)]
+#[allow(dead_code)]
+enum Deeper {
+    C(u8),
+    D(u16),
+    E { last: u32 },
+}
+
+#[test]
+fn every_kind_of_value() {
+    assert_eq!(
+        structure::<Everything>(),
+        "{numbers: (I8, I16, I32, I64, I128, U8, U16, U32, U64, U128), reals: (F32, F64), \
+         unit: (), flag: Bool, letter: Char, text: Text, bytes: [U8], array: (U16, U16, U16), \
+         maybe: Option<Option<Text>>, by_number: Map<U8, [Text]>, set: [U32], newtype: U32, \
+         nothing: (), choice: Enum{Unit: (), Newtype: U32, Tuple: (U8, Text), \
+         Named: {x: Option<U32>, y: Enum{A: (), B: Option<Enum{C: U8, D: U16, E: {last: U32}}>}}}}"
+    );
+}
+
+#[test]
+fn types_of_the_standard_library() {
+    assert_eq!(structure::<Duration>(), "{secs: U64, nanos: U32}");
+    assert_eq!(structure::<SystemTime>(), "{secs_since_epoch: U64, nanos_since_epoch: U32}");
+    assert_eq!(structure::<Range<u8>>(), "{start: U8, end: U8}");
+    assert_eq!(structure::<PathBuf>(), "Text");
+    let address = |len| format!("({})", vec!["U8"; len].join(", "));
+    let both = format!("Enum{{V4: {}, V6: {}}}", address(4), address(16));
+    assert_eq!(structure::<IpAddr>(), both);
+    assert_eq!(structure::<Result<u8, String>>(), "Enum{Ok: U8, Err: Text}");
+}
+
+mod recursive {
+    use super::*;
+
+    #[derive(Deserialize)]
+    #[allow(dead_code)]
+    enum List {
+        Next(u8, Box<List>),
+        End,
+    }
+
+    #[derive(Deserialize)]
+    #[allow(dead_code)]
+    struct Chain {
+        next: Option<Box<Chain>>,
+        last: Last,
+    }
+
+    #[derive(Deserialize)]
+    #[allow(dead_code)]
+    enum Last {
+        A,
+        B(u8),
+    }
+
+    #[derive(Deserialize)]
+    #[allow(dead_code)]
+    struct Nest(Vec<Nest>);
+
+    #[derive(Deserialize)]
+    #[allow(dead_code)]
+    enum Expression {
+        Sum(Box<Expression>, Box<Expression>),
+        Block(Vec<Statement>),
+        Literal(u32),
+    }
+
+    #[derive(Deserialize)]
+    #[allow(dead_code)]
+    enum Statement {
+        If { condition: Expression, then: Box<Statement>, or: Option<Box<Statement>> },
+        Evaluate(Expression),
+        Return,
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[allow(dead_code)]
+    enum Endless {
+        Again(Box<Endless>),
+    }
+
+    #[test]
+    fn types_contain_themselves() {
+        assert_eq!(structure::<List>(), "Enum{Next: (U8, ^2), End: ()}");
+        assert_eq!(structure::<Chain>(), "{next: Option<^2>, last: Enum{A: (), B: U8}}");
+        assert_eq!(structure::<Nest>(), "[^1]");
+        assert_eq!(
+            structure::<Expression>(),
+            "Enum{Sum: (^2, ^2), Block: [Enum{If: {condition: ^4, then: ^2, or: Option<^3>}, \
+             Evaluate: ^3, Return: ()}], Literal: U32}"
+        );
+    }
+
+    #[test]
+    fn a_type_that_has_no_value_is_looked_into_all_the_same() {
+        assert_eq!(structure::<Endless>(), "Enum{Again: ^1}");
+    }
+}
+
+mod refused {
+    use super::*;
+
+    #[derive(Deserialize)]
+    #[serde(try_from = "String")]
+    struct Never;
+
+    impl TryFrom<String> for Never {
+        type Error = &'static str;
+
+        fn try_from(_text: String) -> Result<Self, Self::Error> {
+            Err("nothing is good enough")
+        }
+    }
+
+    #[derive(Deserialize)]
+    #[serde(try_from = "(u8, u8)")]
+    struct Ordered;
+
+    impl TryFrom<(u8, u8)> for Ordered {
+        type Error = &'static str;
+
+        fn try_from((first, second): (u8, u8)) -> Result<Self, Self::Error> {
+            (first < second).then_some(Self).ok_or("they are not in order")
+        }
+    }
+
+    #[derive(Deserialize)]
+    #[allow(dead_code)]
+    struct Picky {
+        number: NonZeroU8,
+        ordered: Ordered,
+        also: NonZeroI64,
+        version: Version,
+        last: Option<Deep>,
+    }
+
+    #[derive(Deserialize)]
+    #[serde(try_from = "String")]
+    struct Version;
+
+    impl TryFrom<String> for Version {
+        type Error = &'static str;
+
+        fn try_from(text: String) -> Result<Self, Self::Error> {
+            (text.split('.').count() == 3).then_some(Self).ok_or("not three numbers")
+        }
+    }
+
+    #[test]
+    fn other_values_are_tried() {
+        assert_eq!(
+            structure::<Picky>(),
+            "{number: U8, ordered: (U8, U8), also: I64, version: Text, \
+             last: Option<Enum{A: (), B: Option<Enum{C: U8, D: U16, E: {last: U32}}>}>}"
+        );
+    }
+
+    #[derive(Deserialize)]
+    #[allow(dead_code)]
+    struct Hopeless {
+        first: Deep,
+        never: Never,
+        inner: Inner,
+        last: Option<Deep>,
+    }
+
+    #[derive(Deserialize)]
+    #[allow(dead_code)]
+    struct Inner {
+        before: u8,
+        never: Vec<Never>,
+        as_well: Never,
+        behind: (u8, Choice),
+    }
+
+    #[test]
+    fn fields_behind_one_that_takes_nothing_are_found_all_the_same() {
+        let deep = "Enum{A: (), B: Option<Enum{C: U8, D: U16, E: {last: U32}}>}";
+        let choice = format!(
+            "Enum{{Unit: (), Newtype: U32, Tuple: (U8, Text), Named: {{x: Option<U32>, y: {deep}}}}}"
+        );
+        let inner = format!("{{before: U8, never: [Text], as_well: Text, behind: (U8, {choice})}}");
+        assert_eq!(
+            structure::<Hopeless>(),
+            format!("{{first: {deep}, never: Text, inner: {inner}, last: Option<{deep}>}}")
+        );
+    }
+
+    #[test]
+    fn what_follows_in_a_tuple_stays_unknown() {
+        assert_eq!(structure::<(u8, Never, u16)>(), "(U8, Text, ?)");
+        assert_eq!(structure::<Option<(Never, u8)>>(), "Option<(Text, ?)>");
+    }
+
+    #[derive(Deserialize)]
+    #[allow(dead_code)]
+    enum Some {
+        Never(Never, u8),
+        Good(u8),
+        Also { never: Never, deep: Deep },
+    }
+
+    #[test]
+    fn a_variant_that_takes_nothing_does_not_hide_the_others() {
+        assert_eq!(
+            structure::<(Some, u8)>(),
+            "(Enum{Never: (Text, ?), Good: U8, Also: {never: Text, \
+             deep: Enum{A: (), B: Option<Enum{C: U8, D: U16, E: {last: U32}}>}}}, U8)"
+        );
+    }
+
+    /// A collection that is never empty.
+    #[derive(Deserialize)]
+    #[serde(try_from = "Vec<u8>")]
+    struct Full;
+
+    impl TryFrom<Vec<u8>> for Full {
+        type Error = &'static str;
+
+        fn try_from(bytes: Vec<u8>) -> Result<Self, Self::Error> {
+            (!bytes.is_empty()).then_some(Self).ok_or("nothing in it")
+        }
+    }
+
+    #[test]
+    fn a_collection_may_have_to_hold_something() {
+        assert_eq!(structure::<(Full, Full, Deep, Full, u8)>().matches("[U8]").count(), 3);
+        assert!(structure::<(Full, Full, Deep, Full, u8)>().ends_with("[U8], U8)"));
+    }
+
+    struct Panics;
+
+    impl<'de> Deserialize<'de> for Panics {
+        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            match u8::deserialize(deserializer)? {
+                3 => Ok(Self),
+                number => panic!("{number} is not 3"),
+            }
+        }
+    }
+
+    #[test]
+    fn a_panic_is_a_refusal() {
+        assert_eq!(structure::<(Panics, u16)>(), "(U8, U16)");
+    }
+}
+
+mod of_serde {
+    use super::*;
+
+    #[derive(Deserialize)]
+    #[allow(dead_code)]
+    struct Renamed {
+        #[serde(alias = "other")]
+        one: u8,
+        #[serde(rename = "2")]
+        two: u16,
+        #[serde(skip)]
+        skipped: u32,
+        #[serde(default)]
+        three: Aliased,
+    }
+
+    #[derive(Default, Deserialize)]
+    #[allow(dead_code)]
+    enum Aliased {
+        #[default]
+        #[serde(alias = "B")]
+        A,
+        C(u8),
+    }
+
+    #[test]
+    fn aliases_add_names_but_no_parts() {
+        let schema = Schema::of::<Renamed>().unwrap();
+        assert_eq!(schema.shapes[0].names.len(), 4);
+        assert_eq!(schema.shapes[0].parts.len(), 3);
+        let last = &schema.shapes[schema.shapes[0].parts[2] as usize];
+        assert_eq!((last.names.len(), last.parts.len()), (3, 2));
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[serde(tag = "kind", content = "value")]
+    #[allow(dead_code)]
+    enum Adjacent {
+        A(u8),
+        B(String),
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[allow(dead_code)]
+    struct Flat {
+        first: u8,
+        #[serde(flatten)]
+        rest: BTreeMap<String, u8>,
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[serde(untagged)]
+    #[allow(dead_code)]
+    enum Untagged {
+        A(u8),
+        B(String),
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[serde(tag = "kind")]
+    #[allow(dead_code)]
+    enum Internal {
+        A { x: u8 },
+        B,
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[allow(dead_code)]
+    struct Within {
+        good: u8,
+        list: Vec<Option<Holder>>,
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[allow(dead_code)]
+    enum Holder {
+        Good,
+        Bad { number: u8, bad: (u8, Untagged) },
+    }
+
+    fn refusal<T: DeserializeOwned>() -> String {
+        Schema::of::<T>().unwrap_err().to_string()
+    }
+
+    #[test]
+    fn what_a_payload_cannot_hold_is_refused_with_its_place() {
+        assert_eq!(
+            refusal::<Flat>(),
+            "type cannot be decoded: 0 asks for a field's name, which is not in a payload"
+        );
+        assert_eq!(
+            refusal::<Untagged>(),
+            "type cannot be decoded: it asks for a value of unknown type, \
+             which is not in a payload"
+        );
+        assert_eq!(refusal::<Internal>(), refusal::<Untagged>());
+        assert_eq!(
+            refusal::<Adjacent>(),
+            "type cannot be decoded: kind asks for a field's name, which is not in a payload"
+        );
+        assert_eq!(refusal::<serde_json::Value>(), refusal::<Untagged>());
+        assert_eq!(
+            refusal::<Within>(),
+            "type cannot be decoded: list.0.0.Bad.bad.1 asks for a value of unknown type, \
+             which is not in a payload"
+        );
+        assert_eq!(
+            refusal::<(u8, IgnoredAny)>(),
+            "type cannot be decoded: 1 asks for the end of a value of unknown type, \
+             which is not in a payload"
+        );
+    }
+}
+
+/// Two types whose visitors have one name are both looked into.
+#[test]
+fn visitors_of_one_name_are_not_taken_for_each_other() {
+    struct Same<const N: usize>;
+
+    impl<'de, const N: usize> Deserialize<'de> for Same<N> {
+        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            struct Pair(usize);
+
+            impl<'de> de::Visitor<'de> for Pair {
+                type Value = ();
+
+                fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                    f.write_str("a pair")
+                }
+
+                fn visit_seq<A: de::SeqAccess<'de>>(self, mut parts: A) -> Result<(), A::Error> {
+                    match self.0 {
+                        0 => parts.next_element::<(u8, Deep)>().map(drop),
+                        _ => parts.next_element::<(u16, Deep)>().map(drop),
+                    }
+                }
+            }
+
+            deserializer.deserialize_tuple(1, Pair(N)).map(|()| Self)
+        }
+    }
+
+    let one = fingerprint_of::<(Same<0>, Same<0>)>();
+    assert_ne!(one, fingerprint_of::<(Same<0>, Same<1>)>());
+}
