@@ -196,9 +196,7 @@ async fn ready(shared: &Weak<Shared>, event: TypeId) -> Result<(), ReadyError> {
     if shared.is_closed() {
         return Err(ReadyError::Closed);
     }
-    let registry = shared.registry();
-    let fingerprint = registry.topic_fingerprint(event);
-    drop(registry);
+    let fingerprint = shared.registry().topic_fingerprint(event);
     if let Some(Err(source)) = fingerprint {
         return Err(ReadyError::Unsupported { source });
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures_lite::future::{poll_once, zip};
-use lahja_core::{BroadcastError, ConnectError, Event, ReadyError, Received, RequestError, Scope};
+use lahja_core::{BroadcastError, ConnectError, ReadyError, Received, RequestError, Scope};
 
 use super::common::{count_to, expect, fill, listen, load, patient};
 use crate::process::until;

@@ -1,0 +1,45 @@
+//! The old build.
+
+use lahja_smol::Event;
+use serde::{Deserialize, Serialize};
+
+/// Defines events, all of them with a default value.
+macro_rules! events {
+    ($($name:literal $event:item)+) => {$(
+        #[derive(Debug, Default, Serialize, Deserialize, Event)]
+        #[event(name = $name)]
+        $event
+    )+};
+}
+
+events! {
+    "same" struct Same { id: u64, list: Vec<Part> }
+    "moved" struct Moved { id: u64, part: Part }
+    "field added" struct FieldAdded { id: u64 }
+    "field renamed" struct FieldRenamed { id: u64 }
+    "field retyped" struct FieldRetyped { id: u64 }
+    "nested change" struct NestedChange { parts: Vec<Option<Changed>> }
+    "variant added" enum VariantAdded { #[default] A, B }
+    "answer" struct Answer(u32);
+}
+
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Part {
+    name: String,
+    inner: Option<Box<Part>>,
+}
+
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Changed {
+    count: u32,
+}
+
+/// A request that is the same in both builds; its answer is not.
+#[derive(Debug, Default, Serialize, Deserialize, Event)]
+#[event(name = "request", response = Answer)]
+struct Question(u64);
+
+lahja_skew::program!(
+    [Same, Moved, FieldAdded, FieldRenamed, FieldRetyped, NestedChange, VariantAdded],
+    Question
+);
