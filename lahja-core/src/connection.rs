@@ -1,5 +1,6 @@
 //! One connection: a session, the transport it speaks over, and the two loops that drive it.
 
+mod inlet;
 mod outbound;
 mod polling;
 mod reader;
@@ -8,22 +9,22 @@ mod writer;
 use std::any::TypeId;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, Weak};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use event_listener::{Event, EventListener};
 
-use crate::credit::Intake;
 use crate::error::{ConnectError, ProtocolError};
 use crate::limits::Limits;
 use crate::name::EndpointName;
 use crate::routing::Peer;
-use crate::session::{Session, Slot, Traffic};
+use crate::session::{PeerTraffic, Session, Slot, Traffic};
 use crate::shared::Shared;
 use crate::sync::lock;
 use crate::topic::AnyTopic;
 use crate::transport::Transport;
 
+pub(crate) use inlet::Inlet;
 pub(crate) use writer::Turn;
 
 use outbound::Outbound;
@@ -52,65 +53,6 @@ enum Phase {
     Handshaking,
     Established,
     Ended(ConnectError),
-}
-
-/// What we receive of one topic from one peer.
-pub(crate) struct Inlet {
-    slot: Slot,
-    topic: Arc<dyn AnyTopic>,
-    intake: Intake,
-    // When little credit was returned last, and how long to wait before the next time.
-    returned: Mutex<Instant>,
-    patience: Duration,
-    origin: EndpointName,
-    // Whether the peer has said that it defines the topic otherwise.
-    is_mismatched: AtomicBool,
-    // An event that a user keeps does not keep the connection.
-    connection: Weak<Connection>,
-}
-
-impl Inlet {
-    pub(crate) fn origin(&self) -> &EndpointName {
-        &self.origin
-    }
-
-    fn is_mismatched(&self) -> bool {
-        self.is_mismatched.load(Ordering::Relaxed)
-    }
-
-    /// Returns credit for what was consumed, when there is enough of it.
-    pub(crate) fn release(&self, bytes: u64) {
-        let credit = self.intake.release(bytes).or_else(|| self.overdue());
-        if let Some(credit) = credit {
-            if let Some(connection) = self.connection.upgrade() {
-                connection.update(|session| session.push_credit(self.slot, credit));
-            }
-        }
-    }
-
-    /// Returns credit for what was consumed if it is much, or if the producer has none left.
-    ///
-    /// To gather it until then costs nothing but a count.
-    pub(crate) fn release_worthwhile(&self, bytes: &mut u64) {
-        if *bytes >= self.intake.worthwhile() || self.intake.is_exhausted() {
-            self.release(std::mem::take(bytes));
-        }
-    }
-
-    /// Returns what credit there is, be it little, if the producer has waited for it for long: it
-    /// would take a consumer that is slow for one that consumes nothing.
-    fn overdue(&self) -> Option<u64> {
-        if !self.intake.is_exhausted() {
-            return None;
-        }
-        let now = Instant::now();
-        let mut returned = lock(&self.returned);
-        if now.saturating_duration_since(*returned) < self.patience {
-            return None;
-        }
-        *returned = now;
-        self.intake.settle()
-    }
 }
 
 impl Connection {
@@ -203,13 +145,14 @@ impl Connection {
         lock(&self.outbound).session.is_acknowledged(epoch)
     }
 
-    /// Declares topics stalled whose producers have waited too long. Returns when to look again.
-    pub(crate) fn sweep(&self, now: Instant, limit: Duration) -> Option<Instant> {
+    /// Declares topics stalled whose producers have waited too long. Returns when to look again,
+    /// and whether there was one.
+    pub(crate) fn sweep(&self, now: Instant, limit: Duration) -> (Option<Instant>, bool) {
         let (next, stalled) = lock(&self.outbound).session.sweep(now, limit);
         if stalled {
             self.progress.notify(usize::MAX);
         }
-        next
+        (next, stalled)
     }
 
     /// Waits until the connection has ended and nothing more is read from it.
@@ -240,9 +183,25 @@ impl Connection {
     }
 
     /// Returns what was queued to be sent and what was received.
-    pub(crate) fn traffic(&self) -> (Traffic, Traffic) {
+    pub(crate) fn traffic(&self) -> PeerTraffic {
         let sent = lock(&self.outbound).session.sent();
-        (sent, *lock(&self.received))
+        PeerTraffic { sent, received: *lock(&self.received) }
+    }
+
+    /// Returns the bytes that wait to be written.
+    pub(crate) fn unsent(&self) -> u64 {
+        let outbound = lock(&self.outbound);
+        outbound.session.queued() - outbound.written
+    }
+
+    /// Returns what is charged for events that have come and are not consumed.
+    pub(crate) fn unconsumed(&self) -> u64 {
+        lock(&self.inlets).iter().flatten().map(|inlet| inlet.intake.unconsumed()).sum()
+    }
+
+    /// Tells whether a topic of the peer is stalled.
+    pub(crate) fn is_stalled(&self) -> bool {
+        lock(&self.outbound).session.is_stalled()
     }
 
     /// Says that somebody waits for room for a topic.
@@ -270,16 +229,7 @@ impl Connection {
         if inlets.len() <= index {
             inlets.resize(index + 1, None);
         }
-        inlets[index] = Some(Arc::new(Inlet {
-            slot,
-            topic: topic.clone(),
-            intake: Intake::new(limits.window),
-            returned: Mutex::new(Instant::now()),
-            patience: limits.stalled_after / 8,
-            origin: self.peer().name.clone(),
-            is_mismatched: AtomicBool::new(false),
-            connection: Arc::downgrade(self),
-        }));
+        inlets[index] = Some(Arc::new(Inlet::new(slot, topic.clone(), self, limits)));
     }
 
     /// Returns the names of the topics that the peer defines otherwise, as it has said.

@@ -195,6 +195,12 @@ impl Intake {
         Ok(())
     }
 
+    /// Returns what is charged for events that were received and not released.
+    pub(crate) fn unconsumed(&self) -> u64 {
+        let received = self.received.load(Ordering::Relaxed);
+        received.saturating_sub(self.released.load(Ordering::Relaxed))
+    }
+
     /// Returns how much may be consumed before it is [released](Self::release): a small part of what
     /// is given back at once.
     pub(crate) fn worthwhile(&self) -> u64 {

@@ -119,7 +119,7 @@ pub(crate) fn begin<E: Event>(
             reached |= begin_locally(shared, topic, event, request, &mut delivery);
         }
     }
-    let mismatched = leave_out(shared, &audience, reach);
+    let mismatched = leave_out::<E>(shared, &audience, reach);
     if !reached {
         return Err(nobody(shared, take(event), mismatched));
     }
@@ -139,12 +139,17 @@ fn nobody<E>(shared: &Shared, event: E, mismatched: Option<&Peer>) -> Refused<E>
 }
 
 /// Tells those within `reach` who cannot read an event that they miss it. Returns one of them.
-fn leave_out<'a>(shared: &Shared, audience: &'a Audience, reach: &Reach<'_>) -> Option<&'a Peer> {
+fn leave_out<'a, E: Event>(
+    shared: &Shared,
+    audience: &'a Audience,
+    reach: &Reach<'_>,
+) -> Option<&'a Peer> {
     let mismatched = audience.targets.mismatched.iter();
     let mut mismatched = mismatched.filter(|target| reach.admits_peer(&target.peer)).peekable();
     let first = mismatched.peek().copied();
     for target in mismatched {
         if target.connection.push_mismatched(target.slot) {
+            shared.trouble.mismatched(&target.peer.name, E::NAME);
             shared.subscriptions_changed();
         }
     }
@@ -191,7 +196,7 @@ pub(crate) fn begin_now<E: Event>(
         _ => Vec::new(),
     };
     if !reached && local.is_empty() {
-        let mismatched = leave_out(shared, &audience, reach);
+        let mismatched = leave_out::<E>(shared, &audience, reach);
         return Err(nobody(shared, event, mismatched));
     }
     let mut places = Vec::new();
@@ -205,7 +210,7 @@ pub(crate) fn begin_now<E: Event>(
         }
     }
     reserved.send();
-    leave_out(shared, &audience, reach);
+    leave_out::<E>(shared, &audience, reach);
     let event = Arc::new(event);
     for (inbox, charge) in places {
         let source = Source::Local(shared.name.clone());

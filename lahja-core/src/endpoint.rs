@@ -5,7 +5,6 @@ mod view;
 
 use std::any::TypeId;
 use std::fmt;
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -21,12 +20,13 @@ use crate::name::EndpointName;
 use crate::request::RequestBuilder;
 use crate::runtime::Runtime;
 use crate::server::{self, Server};
+use crate::session::PeerTraffic;
 use crate::shared::Shared;
 use crate::subscription::{EventStream, SubscribeConfig, Subscription, WaitFor};
 use crate::transport::{Connector, Listener, Transport};
 
 pub use builder::EndpointBuilder;
-pub use view::{Changed, CloseReport, PeerTraffic, SchemaMismatch, Scope, Stats};
+pub use view::{Changed, CloseReport, SchemaMismatch, Scope, Stats};
 
 /// One participant of an event bus: it broadcasts, consumes, requests and answers.
 ///
@@ -271,19 +271,7 @@ impl Endpoint {
 
     /// Returns what went over the connection to a peer, or `None` if there is none.
     pub fn traffic(&self, peer: &(impl AsRef<str> + ?Sized)) -> Option<PeerTraffic> {
-        let (sent, received) = self.peer(peer.as_ref())?.traffic();
-        Some(PeerTraffic { sent, received })
-    }
-
-    /// Returns what the endpoint has counted so far.
-    pub fn stats(&self) -> Stats {
-        let shared = self.shared();
-        Stats {
-            handler_panics: shared.counters.handler_panics.load(Ordering::Relaxed),
-            malformed_payloads: shared.counters.malformed_payloads.load(Ordering::Relaxed),
-            lost_events: shared.counters.lost_events.load(Ordering::Relaxed),
-            requests_in_flight: shared.pending().len(),
-        }
+        Some(self.peer(peer.as_ref())?.traffic())
     }
 
     /// Tells whether the endpoint has been closed.

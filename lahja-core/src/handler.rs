@@ -97,7 +97,7 @@ where
         let (event, _charge) = match item.hold() {
             Ok(held) => held,
             Err(lagged) => {
-                shared.counters.count_lost(lagged);
+                shared.trouble.lost(E::NAME, lagged);
                 continue;
             }
         };
@@ -107,7 +107,7 @@ where
             Err(panic) => Err(panic),
         };
         if finished.is_err() {
-            shared.counters.count_panic();
+            shared.trouble.panicked(E::NAME);
         }
     }
 }
@@ -129,14 +129,14 @@ pub(crate) async fn answer<Q, H, R, K>(
         let (request, charge) = match item.hold() {
             Ok(held) => held,
             Err(lagged) => {
-                shared.counters.count_lost(lagged);
+                shared.trouble.lost(Q::NAME, lagged);
                 continue;
             }
         };
         let config = request.broadcast_config();
         let called = catch_unwind(AssertUnwindSafe(|| handler(request).into_future()));
         let Ok(future) = called else {
-            shared.counters.count_panic();
+            shared.trouble.panicked(Q::NAME);
             continue;
         };
         let endpoint = endpoint.clone();
@@ -152,7 +152,7 @@ pub(crate) async fn answer<Q, H, R, K>(
             };
             // The response's own encoding may panic as well as the handler.
             if AssertUnwindSafe(answered).catch_unwind().await.is_err() {
-                counted.counters.count_panic();
+                counted.trouble.panicked(Q::NAME);
             }
             drop(charge);
         });

@@ -213,6 +213,16 @@ impl<E> Inbox<E> {
         queue.waker.take()
     }
 
+    /// Returns how many events are queued.
+    pub(crate) fn queued(&self) -> usize {
+        let count = |entry: &Entry<E>| match entry {
+            Entry::Item(Item::Event(..)) => 1,
+            Entry::Item(_) => 0,
+            Entry::Packed(packed) => packed.count(),
+        };
+        lock(&self.queue).entries.iter().map(count).sum()
+    }
+
     /// Notes that events were lost before they came here.
     pub(crate) fn lagged(&self, count: u64) {
         if count == 0 {

@@ -129,8 +129,13 @@ async fn accept_all<L: Listener>(shared: Arc<Shared>, mut listener: L) {
                 }
                 handshakes.push_back(Connection::start(&shared, transport));
             }
-            Err(error) if is_of_one_connection(&error) => yield_now().await,
-            Err(_) => shared.runtime.sleep(backoff.pause()).await,
+            Err(error) => {
+                shared.trouble.not_accepted(&error);
+                match is_of_one_connection(&error) {
+                    true => yield_now().await,
+                    false => shared.runtime.sleep(backoff.pause()).await,
+                }
+            }
         }
     }
 }

@@ -122,6 +122,10 @@ pub struct Traffic {
     pub events: u64,
     /// Responses to requests.
     pub responses: u64,
+    /// Bytes, with those in front of each frame.
+    pub bytes: u64,
+    /// Events that the sender left out, since the receiver was stalled or defines them otherwise.
+    pub missed: u64,
 }
 
 impl Traffic {
@@ -132,6 +136,32 @@ impl Traffic {
             Message::Response { .. } => self.responses += 1,
             _ => {}
         }
+    }
+
+    pub(crate) fn add(&mut self, more: Self) {
+        let Self { frames, events, responses, bytes, missed } = self;
+        *frames += more.frames;
+        *events += more.events;
+        *responses += more.responses;
+        *bytes += more.bytes;
+        *missed = missed.saturating_add(more.missed);
+    }
+}
+
+/// What went over the connection to one peer, or over several.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PeerTraffic {
+    /// What was queued to be sent to the peer.
+    pub sent: Traffic,
+    /// What was received from it.
+    pub received: Traffic,
+}
+
+impl PeerTraffic {
+    pub(crate) fn add(&mut self, more: Self) {
+        self.sent.add(more.sent);
+        self.received.add(more.received);
     }
 }
 
@@ -178,7 +208,7 @@ impl Session {
 
     /// Returns what was queued to be sent.
     pub(crate) fn sent(&self) -> Traffic {
-        self.sent
+        Traffic { bytes: self.queued, ..self.sent }
     }
 
     #[cfg(test)]

@@ -3,6 +3,7 @@
 mod audience;
 mod clock;
 mod registry;
+mod trouble;
 
 use std::any::TypeId;
 use std::hash::{BuildHasher, RandomState};
@@ -13,9 +14,8 @@ use std::time::Instant;
 use event_listener::Event as Notify;
 
 use crate::connection::Connection;
-use crate::error::PayloadError;
 use crate::event::Event;
-use crate::inbox::{Inbox, Lagged};
+use crate::inbox::Inbox;
 use crate::limits::Limits;
 use crate::message::{Hello, OLDEST_VERSION, Refusal, VERSION};
 use crate::name::EndpointName;
@@ -30,6 +30,7 @@ use crate::topic::Topic;
 
 pub(crate) use audience::Audience;
 use registry::Registry;
+use trouble::Trouble;
 
 /// The state of one endpoint.
 pub(crate) struct Shared {
@@ -37,7 +38,7 @@ pub(crate) struct Shared {
     pub(crate) groups: Vec<EndpointName>,
     pub(crate) limits: Limits,
     pub(crate) runtime: Arc<dyn Runtime>,
-    pub(crate) counters: Counters,
+    pub(crate) trouble: Trouble,
     nonce: u128,
     ids: AtomicU64,
     closed: AtomicBool,
@@ -57,30 +58,6 @@ pub(crate) struct Shared {
     seat: Mutex<Option<Seat>>,
 }
 
-/// What went wrong without being anybody's error.
-#[derive(Debug, Default)]
-pub(crate) struct Counters {
-    pub(crate) handler_panics: AtomicU64,
-    pub(crate) malformed_payloads: AtomicU64,
-    pub(crate) lost_events: AtomicU64,
-}
-
-impl Counters {
-    pub(crate) fn count_malformed(&self, _error: &PayloadError) {
-        self.malformed_payloads.fetch_add(1, Ordering::Relaxed);
-    }
-
-    pub(crate) fn count_lost(&self, lagged: Lagged) {
-        // A peer may tell of more than can be counted.
-        let add = |lost: u64| Some(lost.saturating_add(lagged.0));
-        let _ = self.lost_events.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add);
-    }
-
-    pub(crate) fn count_panic(&self) {
-        self.handler_panics.fetch_add(1, Ordering::Relaxed);
-    }
-}
-
 impl Shared {
     pub(crate) fn start(
         name: EndpointName,
@@ -90,11 +67,11 @@ impl Shared {
     ) -> Arc<Self> {
         let registry = Registry::default();
         let shared = Arc::new(Self {
+            trouble: Trouble::new(name.clone()),
             name,
             groups,
             limits: limits.raised(),
             runtime,
-            counters: Counters::default(),
             nonce: nonce(),
             ids: AtomicU64::new(0),
             closed: AtomicBool::new(false),
@@ -214,6 +191,7 @@ impl Shared {
     pub(crate) fn remove_connection(&self, connection: &Connection, written: u64) {
         let mut registry = self.registry();
         let removed = registry.connections.remove(&connection.id);
+        registry.past.add(connection.traffic());
         let Some((_, Some(key))) = removed else {
             return;
         };

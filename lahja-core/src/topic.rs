@@ -100,6 +100,9 @@ pub(crate) trait AnyTopic: Send + Sync {
     /// Looks for subscriptions that consume nothing. Returns when to look again.
     fn sweep(&self, now: Instant, limit: Duration) -> Option<Instant>;
 
+    /// Returns how many events wait in the subscriptions.
+    fn queued(&self) -> usize;
+
     /// Ends every subscription.
     fn close(&self);
 
@@ -185,6 +188,10 @@ impl<E: Event> AnyTopic for Topic<E> {
     fn sweep(&self, now: Instant, limit: Duration) -> Option<Instant> {
         let inboxes = self.inboxes();
         inboxes.iter().filter_map(|inbox| inbox.sweep(now, limit)).min()
+    }
+
+    fn queued(&self) -> usize {
+        self.inboxes().iter().map(|inbox| inbox.queued()).sum()
     }
 
     fn close(&self) {

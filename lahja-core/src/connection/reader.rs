@@ -1,7 +1,6 @@
 //! How frames arrive: read in big chunks, dispatched one by one, consumers woken once a batch.
 
 use std::future::poll_fn;
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock};
 use std::task::Poll;
 use std::thread::available_parallelism;
@@ -13,6 +12,7 @@ use super::polling::Polling;
 use super::{Connection, End, Inlet};
 use crate::credit::charge;
 use crate::error::{ConnectError, ProtocolError};
+use crate::frame::PREFIX_LEN;
 use crate::message::{FailureReason, Message};
 use crate::pending::{Asked, Failure};
 use crate::reply::Reply;
@@ -185,12 +185,14 @@ impl Inbound<'_> {
             if let Some(Some(_)) = self.entries.get(number as usize) {
                 self.received.frames += 1;
                 self.received.events += 1;
+                self.received.bytes += (PREFIX_LEN + content.len()) as u64;
                 self.receive(number, None, payload)?;
                 return Ok(None);
             }
         }
         let message = Message::decode(content)?;
         self.received.count(&message);
+        self.received.bytes += (PREFIX_LEN + content.len()) as u64;
         let happening = lock(&self.connection.outbound).session.handle(message)?;
         self.follow(happening)
     }
@@ -214,6 +216,7 @@ impl Inbound<'_> {
             Happening::Established => {
                 self.established = true;
                 connection.establish();
+                shared.trouble.connected(&connection.peer().name);
                 shared.connections_changed();
             }
             Happening::Announced { slot, name, fingerprint } => {
@@ -263,15 +266,17 @@ impl Inbound<'_> {
             // The answerer sees it when it looks; its answer is not sent.
             Happening::Cancelled { .. } => {}
             Happening::Lagged { number, count } => {
+                self.received.missed = self.received.missed.saturating_add(count);
                 // Behind what came before it.
                 self.flush();
                 if let Some(inlet) = connection.inlet(number) {
-                    inlet.topic.lagged(&inlet.origin, count);
+                    inlet.topic.lagged(inlet.origin(), count);
                 }
             }
             Happening::Mismatched { number } => {
                 if let Some(inlet) = connection.inlet(number) {
-                    inlet.is_mismatched.store(true, Ordering::Relaxed);
+                    shared.trouble.mismatched(inlet.origin(), inlet.topic.name());
+                    inlet.mismatch();
                 }
                 shared.subscriptions_changed();
             }
@@ -315,7 +320,8 @@ impl Inbound<'_> {
             Reply::to_peer(connection, id, inlet.topic.response())
         });
         if let Err(error) = entry.stage.receive(payload, reply.clone(), &mut self.wakes) {
-            self.shared.counters.count_malformed(&error);
+            let event = inlet.topic.name();
+            self.shared.trouble.malformed(inlet.origin(), event, &error);
             reply.inspect(|reply| reply.refuse());
         }
         Ok(())
@@ -355,6 +361,10 @@ impl Drop for Ending<'_> {
             End::Error(error) => error,
         };
         let connection = self.connection;
+        match connection.is_established() {
+            true => self.shared.trouble.disconnected(&connection.peer().name, &error),
+            false => self.shared.trouble.not_connected(&error),
+        }
         connection.update(Session::end);
         self.shared.remove_connection(connection, connection.written());
         connection.end(error);

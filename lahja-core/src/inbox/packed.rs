@@ -10,6 +10,7 @@ use crate::connection::Inlet;
 use crate::credit::charge;
 use crate::error::PayloadError;
 use crate::event::{Event, Received, Source};
+use crate::name::EndpointName;
 use crate::payload;
 
 /// The longest payload that is packed: a copy of it costs less than an allocation.
@@ -41,6 +42,22 @@ impl Packed {
     /// Creates one with room for `capacity` bytes.
     pub(crate) fn new(inlet: Arc<Inlet>, max_depth: usize, capacity: usize) -> Self {
         Self { inlet, max_depth, bytes: Vec::with_capacity(capacity), start: 0, consumed: 0 }
+    }
+
+    /// Returns who broadcast the events.
+    pub(crate) fn origin(&self) -> &EndpointName {
+        self.inlet.origin()
+    }
+
+    /// Returns how many events there are.
+    pub(super) fn count(&self) -> usize {
+        let mut rest = &self.bytes[self.start..];
+        let mut count = 0;
+        while let Some((len, behind)) = rest.split_first_chunk() {
+            rest = &behind[usize::from(u16::from_ne_bytes(*len))..];
+            count += 1;
+        }
+        count
     }
 
     /// Returns how many bytes are occupied.

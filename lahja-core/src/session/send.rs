@@ -51,7 +51,10 @@ impl Session {
         match outlet.take(charge(payload_len)) {
             Room::Yes => Push::Queued,
             Room::Full => Push::Full,
-            Room::Stalled => Push::Missed,
+            Room::Stalled => {
+                self.sent.missed += 1;
+                Push::Missed
+            }
         }
     }
 
@@ -83,12 +86,18 @@ impl Session {
         let is_first = outlet.mismatch();
         // Told when the backlog has gone, if there is one.
         let missed = if backlogged { 0 } else { outlet.take_missed() };
+        self.sent.missed += 1;
         let number = slot.number;
         if is_first {
             self.push(&Message::Mismatch { number });
         }
         self.push_lagged(number, missed);
         is_first
+    }
+
+    /// Tells whether a topic of the peer is stalled.
+    pub(crate) fn is_stalled(&self) -> bool {
+        self.outlets.iter().flatten().any(|(_, outlet)| outlet.is_stalled())
     }
 
     /// Tells whether the peer was left out for defining a topic otherwise.

@@ -32,7 +32,11 @@ impl Shared {
             sooner(topic.sweep(now, limit));
         }
         for connection in connections {
-            sooner(connection.sweep(now, limit));
+            let (next, stalled) = connection.sweep(now, limit);
+            sooner(next);
+            if stalled {
+                self.trouble.stalled(&connection.peer().name);
+            }
         }
         next
     }

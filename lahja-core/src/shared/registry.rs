@@ -13,6 +13,7 @@ use crate::event::Event;
 use crate::limits::Limits;
 use crate::name::EndpointName;
 use crate::routing::{Peer, Routing, Targets};
+use crate::session::PeerTraffic;
 use crate::sync::lock;
 use crate::topic::{AnyTopic, Topic};
 
@@ -28,6 +29,8 @@ pub(crate) struct Registry {
     // Every connection whose reader runs, admitted or not, by its id. The key of its peer in the
     // routing table once it is admitted.
     pub(super) connections: HashMap<u64, (Arc<Connection>, Option<usize>)>,
+    // What went over connections that have ended.
+    pub(super) past: PeerTraffic,
 }
 
 /// A map from types, hashed by nothing but what a `TypeId` already is.
@@ -104,6 +107,23 @@ impl Registry {
 
     pub(super) fn key(&self, connection: &Connection) -> Option<usize> {
         self.connections.get(&connection.id)?.1
+    }
+
+    /// Returns what went over all connections so far.
+    pub(crate) fn traffic(&self) -> PeerTraffic {
+        let mut sum = self.past;
+        self.connections.values().for_each(|(connection, _)| sum.add(connection.traffic()));
+        sum
+    }
+
+    /// Returns every connection, be its handshake done or not.
+    pub(crate) fn connections(&self) -> impl Iterator<Item = &Arc<Connection>> {
+        self.connections.values().map(|(connection, _)| connection)
+    }
+
+    /// Returns how many events wait in subscriptions.
+    pub(crate) fn queued(&self) -> usize {
+        self.topics.values().map(|topic| topic.queued()).sum()
     }
 
     /// Tells whether a subscription of this endpoint wants events of a type from an endpoint.

@@ -129,7 +129,7 @@ impl<E: Event> EventStream<E> {
                 Some(Ok(event)) => return Some(event),
                 Some(Err(error)) => {
                     if let Some(shared) = self.subscriber.shared.upgrade() {
-                        shared.counters.count_malformed(&error);
+                        shared.trouble.malformed(packed.origin(), E::NAME, &error);
                     }
                 }
                 None => drop(self.batch.pop_front()),

@@ -8,5 +8,6 @@ mod in_memory;
 mod requests;
 mod simulated;
 mod skew;
+mod stats;
 mod testing;
 mod waiting;

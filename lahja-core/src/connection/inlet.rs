@@ -1,0 +1,95 @@
+//! What arrives of one topic on one connection, and the credit that goes back for it.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, Weak};
+use std::time::{Duration, Instant};
+
+use super::Connection;
+use crate::credit::Intake;
+use crate::limits::Limits;
+use crate::name::EndpointName;
+use crate::session::Slot;
+use crate::sync::lock;
+use crate::topic::AnyTopic;
+
+/// What we receive of one topic from one peer.
+pub(crate) struct Inlet {
+    pub(super) slot: Slot,
+    pub(super) topic: Arc<dyn AnyTopic>,
+    pub(super) intake: Intake,
+    // When little credit was returned last, and how long to wait before the next time.
+    returned: Mutex<Instant>,
+    patience: Duration,
+    origin: EndpointName,
+    // Whether the peer has said that it defines the topic otherwise.
+    is_mismatched: AtomicBool,
+    // An event that a user keeps does not keep the connection.
+    connection: Weak<Connection>,
+}
+
+impl Inlet {
+    pub(super) fn new(
+        slot: Slot,
+        topic: Arc<dyn AnyTopic>,
+        connection: &Arc<Connection>,
+        limits: &Limits,
+    ) -> Self {
+        Self {
+            slot,
+            topic,
+            intake: Intake::new(limits.window),
+            returned: Mutex::new(Instant::now()),
+            patience: limits.stalled_after / 8,
+            origin: connection.peer().name.clone(),
+            is_mismatched: AtomicBool::new(false),
+            connection: Arc::downgrade(connection),
+        }
+    }
+
+    pub(crate) fn origin(&self) -> &EndpointName {
+        &self.origin
+    }
+
+    /// Notes that the peer defines the topic otherwise.
+    pub(super) fn mismatch(&self) {
+        self.is_mismatched.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_mismatched(&self) -> bool {
+        self.is_mismatched.load(Ordering::Relaxed)
+    }
+
+    /// Returns credit for what was consumed, when there is enough of it.
+    pub(crate) fn release(&self, bytes: u64) {
+        let credit = self.intake.release(bytes).or_else(|| self.overdue());
+        if let Some(credit) = credit {
+            if let Some(connection) = self.connection.upgrade() {
+                connection.update(|session| session.push_credit(self.slot, credit));
+            }
+        }
+    }
+
+    /// Returns credit for what was consumed if it is much, or if the producer has none left.
+    ///
+    /// To gather it until then costs nothing but a count.
+    pub(crate) fn release_worthwhile(&self, bytes: &mut u64) {
+        if *bytes >= self.intake.worthwhile() || self.intake.is_exhausted() {
+            self.release(std::mem::take(bytes));
+        }
+    }
+
+    /// Returns what credit there is, be it little, if the producer has waited for it for long: it
+    /// would take a consumer that is slow for one that consumes nothing.
+    fn overdue(&self) -> Option<u64> {
+        if !self.intake.is_exhausted() {
+            return None;
+        }
+        let now = Instant::now();
+        let mut returned = lock(&self.returned);
+        if now.saturating_duration_since(*returned) < self.patience {
+            return None;
+        }
+        *returned = now;
+        self.intake.settle()
+    }
+}
