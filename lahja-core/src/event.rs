@@ -22,6 +22,11 @@ use crate::schema::Schema;
 ///
 /// A field of type `Vec<u8>` is encoded number by number; for payloads of more than a few hundred
 /// bytes mark it `#[serde(with = "serde_bytes")]`, which is some thirty times faster.
+///
+/// A type is sent only to those who define it alike; see [`schema`](crate::schema). What only a
+/// self-describing format can carry is refused when the type is first used: serde's `flatten`,
+/// `untagged` and `tag`. Its `skip_serializing_if` is not found out, and makes payloads that are
+/// refused or misread where they arrive: do not use it.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an event",
     label = "not an event",

@@ -86,6 +86,8 @@
 //! | consume | [`Subscription`], [`EventStream`], [`WaitFor`], [`Received`], [`SubscribeConfig`], [`Overflow`], [`Lagged`] |
 //! | ask and answer | [`RequestBuilder`], [`Endpoint::answer`], [`Received::broadcast_config`] |
 //! | look around | [`Endpoint::connections`], [`Endpoint::is_subscribed`], [`Scope`], [`Stats`], [`PeerTraffic`] |
+//! | know the structure of events | [`schema`], [`Endpoint::schema_mismatches`] |
+//! | hear of trouble | [`Stats`], the feature `tracing` |
 //! | wire by hand | [`Endpoint::serve`], [`Endpoint::connect`], [`Endpoint::attach`], [`UnixListener`], [`UnixConnector`], [`memory_pair`], [`StreamTransport`] |
 //! | test what uses an endpoint | [`testing`] |
 //! | write a transport | [`Transport`], [`FrameReader`], [`FrameWriter`], [`Listener`], [`Connector`], [`FrameDecoder`], [`FrameBuffer`] |

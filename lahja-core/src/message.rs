@@ -66,9 +66,9 @@ mod kind {
     pub(super) const CANCEL: u8 = 0x0b;
     pub(super) const LAGGED: u8 = 0x0c;
     pub(super) const GOODBYE: u8 = 0x0d;
-    /// Unknown kinds from here on are skipped.
-    pub(super) const OPTIONAL: u8 = 0x80;
     pub(super) const MISMATCH: u8 = 0x80;
+    /// From [`MISMATCH`] on kinds that are not known are skipped.
+    pub(super) const UNKNOWN: u8 = 0x81;
 }
 
 /// What one frame says.
@@ -243,7 +243,7 @@ impl Message<'_> {
             }
             Message::Goodbye => out.push(kind::GOODBYE),
             Message::Mismatch { number } => put_numbers(out, kind::MISMATCH, &[number.into()]),
-            Message::Unknown => out.push(u8::MAX),
+            Message::Unknown => out.push(kind::UNKNOWN),
         }
     }
 
@@ -305,7 +305,7 @@ impl Message<'_> {
             }
             kind::GOODBYE => Message::Goodbye,
             kind::MISMATCH => Message::Mismatch { number: header.varint_u32()? },
-            kind::OPTIONAL.. => Message::Unknown,
+            kind::UNKNOWN.. => Message::Unknown,
             kind => return Err(ProtocolError::UnknownKind { kind }),
         };
         Ok(message)

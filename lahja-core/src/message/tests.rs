@@ -41,7 +41,7 @@ fn golden() -> Vec<(Message<'static>, Vec<u8>)> {
         (Message::Lagged { number: 5, count: 9 }, b"\x0c\x05\x09".to_vec()),
         (Message::Goodbye, b"\x0d".to_vec()),
         (Message::Mismatch { number: 5 }, b"\x80\x05".to_vec()),
-        (Message::Unknown, b"\xff".to_vec()),
+        (Message::Unknown, b"\x81".to_vec()),
     ]
 }
 
