@@ -8,8 +8,7 @@ mod writer;
 
 use std::any::TypeId;
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use event_listener::{Event, EventListener};
@@ -20,7 +19,11 @@ use crate::name::EndpointName;
 use crate::routing::Peer;
 use crate::session::{PeerTraffic, Session, Slot, Traffic};
 use crate::shared::Shared;
-use crate::sync::lock;
+use crate::sync::{
+    Mutex,
+    atomic::{AtomicBool, Ordering},
+    lock,
+};
 use crate::topic::AnyTopic;
 use crate::transport::Transport;
 

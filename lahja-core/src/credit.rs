@@ -9,10 +9,10 @@
 //! exceed the window. Were an event to fit as a whole, one larger than three quarters of the
 //! window could wait for credit that is never returned in portions.
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::error::ProtocolError;
+use crate::sync::atomic::{AtomicU64, Ordering};
 
 /// What every event is charged on top of its payload, for its frame and its place in a queue.
 pub(crate) const EVENT_OVERHEAD: u64 = 16;

@@ -4,8 +4,7 @@ mod charge;
 mod packed;
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
@@ -14,7 +13,11 @@ use event_listener::{Event as Notify, EventListener};
 use crate::credit::Room;
 use crate::event::Received;
 use crate::name::EndpointName;
-use crate::sync::lock;
+use crate::sync::{
+    Mutex,
+    atomic::{AtomicBool, Ordering},
+    lock,
+};
 
 pub(crate) use charge::{Charge, Credit};
 pub(crate) use packed::{Consumed, MAX_PACKED, Packed};

@@ -112,6 +112,8 @@ mod inbox;
 mod limits;
 mod link;
 mod message;
+#[cfg(all(test, shuttle, feature = "derive"))]
+mod models;
 mod name;
 mod payload;
 mod pending;

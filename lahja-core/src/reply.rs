@@ -1,6 +1,5 @@
 //! The right to answer one request.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 
 use crate::connection::Connection;
@@ -9,6 +8,7 @@ use crate::message::{FailureReason, response_type};
 use crate::pending::{Asked, Failure};
 use crate::session::Push;
 use crate::shared::Shared;
+use crate::sync::atomic::{AtomicBool, Ordering};
 
 /// The right to answer one request, once. Dropped without an answer, it tells the requester so.
 pub(crate) struct Reply {

@@ -36,7 +36,7 @@ mod value;
 use std::any::TypeId;
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -44,7 +44,6 @@ use serde::{Deserialize, Serialize};
 use crate::error::PayloadError;
 use crate::event::Event;
 use crate::hash;
-use crate::sync::lock;
 
 use explorer::Explorer;
 use place::Place;
@@ -203,7 +202,8 @@ impl Shape {
 pub fn fingerprint<E: Event>() -> Result<u64, PayloadError> {
     static KNOWN: Mutex<BTreeMap<TypeId, Result<u64, PayloadError>>> = Mutex::new(BTreeMap::new());
     let event = TypeId::of::<E>();
-    if let Some(known) = lock(&KNOWN).get(&event) {
+    let known = || KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(known) = known().get(&event) {
         return known.clone();
     }
     let found = Schema::of::<E>().and_then(|schema| {
@@ -212,6 +212,6 @@ pub fn fingerprint<E: Event>() -> Result<u64, PayloadError> {
         let hash = hash::extend(fingerprint, response.name().as_bytes());
         Ok(hash::extend(hash, &response.schema()?.fingerprint().to_le_bytes()))
     });
-    lock(&KNOWN).insert(event, found.clone());
+    known().insert(event, found.clone());
     found
 }

@@ -4,7 +4,6 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::io::{self, ErrorKind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
 
 use event_listener::Event as Notify;
 use futures_lite::future::{or, yield_now};
@@ -14,6 +13,7 @@ use crate::connection::Connection;
 use crate::error::ConnectError;
 use crate::name::EndpointName;
 use crate::shared::{Serving, Shared};
+use crate::sync::atomic::{AtomicU8, Ordering};
 use crate::transport::{Connector, Listener, Transport};
 
 /// Accepts peers for an endpoint. Dropping it stops that; peers that were accepted stay

@@ -7,8 +7,7 @@ mod trouble;
 
 use std::any::TypeId;
 use std::hash::{BuildHasher, RandomState};
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::Arc;
 use std::time::Instant;
 
 use event_listener::Event as Notify;
@@ -25,7 +24,11 @@ use crate::routing::Peer;
 use crate::runtime::Runtime;
 use crate::schema;
 use crate::session::{Session, Slot, common_version};
-use crate::sync::lock;
+use crate::sync::{
+    Mutex, MutexGuard,
+    atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
+    lock,
+};
 use crate::topic::Topic;
 
 pub(crate) use audience::Audience;

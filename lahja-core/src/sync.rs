@@ -1,6 +1,12 @@
-//! Locks that a panic elsewhere does not poison.
+//! Locks that a panic elsewhere does not poison, and atomics: those of the standard library, or with
+//! `--cfg shuttle` those of a crate that tries one interleaving after the other (see `models.rs`).
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::PoisonError;
+
+#[cfg(shuttle)]
+pub(crate) use shuttle::sync::{Mutex, MutexGuard, atomic};
+#[cfg(not(shuttle))]
+pub(crate) use std::sync::{Mutex, MutexGuard, atomic};
 
 /// Locks a mutex. No user code runs under the locks of this crate, and what they guard is right
 /// between any two statements, so a panic leaves nothing half done.

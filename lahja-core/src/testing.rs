@@ -68,7 +68,7 @@ mod watch;
 
 use std::fmt;
 use std::future::poll_fn;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -79,7 +79,7 @@ use crate::error::ConnectError;
 use crate::event::{Event, Received};
 use crate::name::EndpointName;
 use crate::runtime::Runtime;
-use crate::sync::lock;
+use crate::sync::{Mutex, lock};
 use crate::transport::memory_pair;
 
 use mark::{Mark, Seen};

@@ -3,8 +3,7 @@
 use std::any::Any;
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
@@ -16,7 +15,11 @@ use crate::inbox::{Charge, Credit, Entry, Inbox, Item, MAX_PACKED, Packed, Rest}
 use crate::name::EndpointName;
 use crate::payload;
 use crate::reply::Reply;
-use crate::sync::lock;
+use crate::sync::{
+    Mutex,
+    atomic::{AtomicU64, Ordering},
+    lock,
+};
 
 /// Consumers to wake once a batch of frames is dispatched.
 pub(crate) type Wakes = Vec<Waker>;

@@ -1,7 +1,6 @@
 //! What arrives of one topic on one connection, and the credit that goes back for it.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use super::Connection;
@@ -9,7 +8,11 @@ use crate::credit::Intake;
 use crate::limits::Limits;
 use crate::name::EndpointName;
 use crate::session::Slot;
-use crate::sync::lock;
+use crate::sync::{
+    Mutex,
+    atomic::{AtomicBool, Ordering},
+    lock,
+};
 use crate::topic::AnyTopic;
 
 /// What we receive of one topic from one peer.

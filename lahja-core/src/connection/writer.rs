@@ -8,7 +8,7 @@
 //! loop gathers what the callers queue.
 
 use std::future::poll_fn;
-use std::sync::{Arc, MutexGuard};
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
@@ -19,7 +19,7 @@ use super::outbound::{Outbound, Writer};
 use crate::error::{ConnectError, ProtocolError};
 use crate::session::{Push, Session, Slot};
 use crate::shared::Shared;
-use crate::sync::lock;
+use crate::sync::{MutexGuard, lock};
 
 /// Between two writes by callers passes at least this long, or the writer loop takes over: a
 /// system call for a small frame takes about 1 us on each side.

@@ -1,7 +1,7 @@
 //! What a queued event costs: room that is given back when the event is consumed.
 
 use std::fmt;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use event_listener::{Event, EventListener};
@@ -9,7 +9,7 @@ use event_listener::{Event, EventListener};
 use crate::connection::Inlet;
 use crate::credit::{Outlet, Room, Sweep};
 use crate::name::EndpointName;
-use crate::sync::lock;
+use crate::sync::{Mutex, lock};
 
 /// What an event costs somebody until it is consumed. Dropping it gives the room back, wherever
 /// that happens.

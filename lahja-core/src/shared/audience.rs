@@ -10,7 +10,6 @@ use std::cell::Cell;
 use std::hash::{Hash, Hasher};
 use std::ops::Deref;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use super::Shared;
 use super::registry::TypeIdHasher;
@@ -19,6 +18,7 @@ use crate::error::PayloadError;
 use crate::event::Event;
 use crate::routing::Targets;
 use crate::schema;
+use crate::sync::atomic::Ordering;
 use crate::topic::{AnyTopic, Topic};
 
 /// How many audiences a thread keeps.

@@ -4,7 +4,6 @@ use std::any::TypeId;
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::audience::Audience;
 use crate::connection::Connection;
@@ -14,7 +13,10 @@ use crate::limits::Limits;
 use crate::name::EndpointName;
 use crate::routing::{Peer, Routing, Targets};
 use crate::session::PeerTraffic;
-use crate::sync::lock;
+use crate::sync::{
+    atomic::{AtomicU64, Ordering},
+    lock,
+};
 use crate::topic::{AnyTopic, Topic};
 
 /// Who is there and who wants what.

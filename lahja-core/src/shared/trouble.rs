@@ -2,11 +2,11 @@
 //! reported as it happens.
 
 use std::io;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::error::{ConnectError, PayloadError};
 use crate::inbox::Lagged;
 use crate::name::EndpointName;
+use crate::sync::atomic::{AtomicU64, Ordering};
 
 /// Writes an event of the crate `tracing`, or uses what it would have said for nothing.
 macro_rules! report {
