@@ -5,27 +5,32 @@
 //! RUSTFLAGS="--cfg shuttle" cargo test --package lahja-core --lib models
 //! ```
 //!
-//! `LAHJA_SCHEDULES` says how many orders of each model are tried, 200 by default. A model that
-//! fails says how to try the same order again; what depends on the time of day is not repeated.
+//! `LAHJA_SCHEDULES` says how many orders of each model are tried in each of two ways, 200 by
+//! default. A model that fails says how to try the same order again; what depends on the time of day
+//! is not repeated.
 //! event-listener and async-channel have models of their own and are taken as they are: no thread
 //! loses its turn within them.
 
 use std::env;
 use std::future::pending;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures_lite::future::zip;
 use serde::{Deserialize, Serialize};
-use shuttle::{check_random, future, thread};
+use shuttle::{check_pct, check_random, future, thread};
 
 use crate::credit::Intake;
 use crate::{BoxFuture, Endpoint, Event, Limits, Received, RequestError, Runtime, memory_pair};
 
-fn check(model: impl Fn() + Send + Sync + 'static) {
+/// Tries a model in orders drawn at random, and in orders in which few turns are given late: a lost
+/// wake-up is found among the latter.
+fn check(model: impl Fn() + Copy + Send + Sync + 'static) {
     let schedules = env::var("LAHJA_SCHEDULES");
     let schedules = schedules.map_or(200, |count| count.parse().expect("a number"));
     check_random(model, schedules);
+    check_pct(model, schedules, 3);
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Event)]
@@ -36,11 +41,49 @@ struct Number(u32);
 struct Question(u32);
 
 /// Runs each task as a thread of the model. No time passes.
-struct Model;
+#[derive(Clone, Default)]
+struct Model {
+    tasks: Arc<AtomicUsize>,
+}
+
+/// Counts a task while it is there.
+struct Task(Arc<AtomicUsize>);
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Model {
+    /// Runs a scenario on two endpoints, then closes them and waits until no task is left: what
+    /// hangs is a deadlock of the model.
+    fn run(scenario: impl AsyncFnOnce(Endpoint, Endpoint)) {
+        let model = Self::default();
+        future::block_on(async {
+            let [a, b] = pair(&model).await;
+            scenario(a.clone(), b.clone()).await;
+            zip(a.close(Duration::MAX), b.close(Duration::MAX)).await;
+            drop((a, b));
+            while model.tasks.load(Ordering::Relaxed) > 0 {
+                future::yield_now().await;
+            }
+        });
+    }
+
+    fn task(&self) -> Task {
+        self.tasks.fetch_add(1, Ordering::Relaxed);
+        Task(self.tasks.clone())
+    }
+}
 
 impl Runtime for Model {
     fn spawn(&self, future: BoxFuture) {
-        drop(future::spawn(future));
+        let task = self.task();
+        drop(future::spawn(async move {
+            future.await;
+            drop(task);
+        }));
     }
 
     fn sleep(&self, _: Duration) -> BoxFuture {
@@ -49,12 +92,12 @@ impl Runtime for Model {
 }
 
 /// Two endpoints that are connected. The window has room for two numbers.
-async fn pair() -> [Endpoint; 2] {
+async fn pair(model: &Model) -> [Endpoint; 2] {
     let mut limits = Limits::default();
     limits.poll_for = Duration::ZERO;
     limits.window = 20;
-    let [a, b] =
-        ["a", "b"].map(|name| Endpoint::builder(name).unwrap().limits(limits.clone()).build(Model));
+    let [a, b] = ["a", "b"]
+        .map(|name| Endpoint::builder(name).unwrap().limits(limits.clone()).build(model.clone()));
     let (near, far) = memory_pair();
     let (near, far) = zip(a.attach(near), b.attach(far)).await;
     near.and(far).unwrap();
@@ -84,15 +127,13 @@ fn no_credit_is_lost_or_returned_twice() {
 #[test]
 fn a_consumer_gets_every_event_in_order_however_little_room_there_is() {
     check(|| {
-        future::block_on(async {
-            let [a, b] = pair().await;
+        Model::run(async |a, b| {
             let mut stream = b.stream::<Number>();
             stream.ready().await.unwrap();
             let producer = future::spawn(async move {
                 for number in 0..6 {
                     a.broadcast(Number(number)).await.unwrap();
                 }
-                a
             });
             for number in 0..6 {
                 assert_eq!(*stream.next().await.unwrap().unwrap(), Number(number));
@@ -105,24 +146,26 @@ fn a_consumer_gets_every_event_in_order_however_little_room_there_is() {
 #[test]
 fn producers_on_two_threads_share_the_room_of_one_consumer() {
     check(|| {
-        future::block_on(async {
-            let [a, b] = pair().await;
+        Model::run(async |a, b| {
             let mut stream = b.stream::<Number>();
             stream.ready().await.unwrap();
-            for first in [0, 10] {
+            let producers = [0, 10].map(|first| {
                 let a = a.clone();
-                drop(future::spawn(async move {
+                future::spawn(async move {
                     for number in first..first + 3 {
                         a.broadcast(Number(number)).await.unwrap();
                     }
-                }));
-            }
+                })
+            });
             let mut next = [0, 10];
             for _ in 0..6 {
                 let number = stream.next().await.unwrap().unwrap().0;
                 let next = &mut next[usize::from(number >= 10)];
                 assert_eq!(number, *next);
                 *next += 1;
+            }
+            for producer in producers {
+                producer.await.unwrap();
             }
         });
     });
@@ -131,17 +174,16 @@ fn producers_on_two_threads_share_the_room_of_one_consumer() {
 #[test]
 fn an_event_begun_after_ready_is_not_missed() {
     check(|| {
-        future::block_on(async {
-            let [a, b] = pair().await;
+        Model::run(async |a, b| {
+            let sender = a.clone();
             let sending = future::spawn(async move {
-                let broadcast = a.broadcast(Number(0)).require_subscriber(false);
+                let broadcast = sender.broadcast(Number(0)).require_subscriber(false);
                 broadcast.await.unwrap();
-                a
             });
             let mut stream = b.stream::<Number>();
             stream.ready().await.unwrap();
-            let a = sending.await.unwrap();
             a.broadcast(Number(1)).await.unwrap();
+            sending.await.unwrap();
             let first = stream.next().await.unwrap().unwrap().0;
             assert!(first == 1 || stream.next().await.unwrap().unwrap().0 == 1);
         });
@@ -151,8 +193,7 @@ fn an_event_begun_after_ready_is_not_missed() {
 #[test]
 fn every_request_ends_though_the_peer_closes_at_any_moment() {
     check(|| {
-        future::block_on(async {
-            let [a, b] = pair().await;
+        Model::run(async |a, b| {
             let answering = b.answer(|question: Received<Question>| Number(question.0 + 1));
             answering.ready().await.unwrap();
             let asking = future::spawn(async move {
@@ -163,9 +204,7 @@ fn every_request_ends_though_the_peer_closes_at_any_moment() {
                 assert_eq!(a.stats().requests_in_flight, 0);
                 ends
             });
-            let closing = future::spawn(async move {
-                b.close(Duration::MAX).await;
-            });
+            b.close(Duration::MAX).await;
             for (number, end) in (0..).zip(asking.await.unwrap()) {
                 match end {
                     Ok(answer) => assert_eq!(answer, Number(number + 1)),
@@ -177,8 +216,6 @@ fn every_request_ends_though_the_peer_closes_at_any_moment() {
                     Err(other) => panic!("{other}"),
                 }
             }
-            drop(answering);
-            closing.await.unwrap();
         });
     });
 }
@@ -186,18 +223,14 @@ fn every_request_ends_though_the_peer_closes_at_any_moment() {
 #[test]
 fn whoever_closes_an_endpoint_sees_its_own_requests_end() {
     check(|| {
-        future::block_on(async {
-            let [a, b] = pair().await;
+        Model::run(async |a, b| {
             let keeping = b.stream::<Question>();
             keeping.ready().await.unwrap();
             let asker = a.clone();
             let asking = future::spawn(async move { asker.request(Question(0)).await });
-            let closing = future::spawn(async move {
-                a.close(Duration::MAX).await;
-            });
+            a.close(Duration::MAX).await;
             let end = asking.await.unwrap();
             assert!(matches!(end, Err(RequestError::Closed)), "{end:?}");
-            closing.await.unwrap();
         });
     });
 }
