@@ -129,9 +129,12 @@ async fn accept_all<L: Listener>(shared: Arc<Shared>, mut listener: L) {
                 }
                 handshakes.push_back(Connection::start(&shared, transport));
             }
-            Err(error) if is_of_one_connection(&error) => yield_now().await,
+            Err(error) if is_of_one_connection(&error) => {}
             Err(_) => shared.runtime.sleep(backoff.pause()).await,
         }
+        // Peers may come without a pause; others have their turn between them, those handshakes
+        // among them that are to make room.
+        yield_now().await;
     }
 }
 
