@@ -204,6 +204,7 @@ macro_rules! cases_in_one_process {
                 a_bad_name_is_an_error_that_says_which_rule_it_breaks,
                 a_bad_bus_name_is_an_error_that_says_so,
                 a_directory_that_is_not_safe_is_refused,
+                a_socket_in_a_directory_that_is_not_safe_is_refused,
                 a_socket_path_that_is_too_long_is_an_error_before_anything_is_touched,
             }
             mod lying {

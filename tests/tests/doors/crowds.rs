@@ -48,7 +48,9 @@ impl Lateness {
 
     fn print(&self, amid: &str) {
         let [half, most, all] = [50, 99, 100].map(|share| self.0[self.0.len() * share / 100 - 1]);
-        println!("late amid {amid}: {half:?} at the median, {most:?} in 99 of 100, {all:?} at most");
+        println!(
+            "late amid {amid}: {half:?} at the median, {most:?} in 99 of 100, {all:?} at most"
+        );
     }
 }
 

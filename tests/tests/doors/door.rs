@@ -106,4 +106,3 @@ impl Platform for Door {
         self.platform.spawn_process(command, stdin)
     }
 }
-
