@@ -12,7 +12,7 @@ use lahja_contract::process::until;
 use lahja_contract::puppet::{Number, until_gone};
 use lahja_contract::scratch::Scratch;
 use lahja_contract::wire;
-use lahja_smol::{Connector, Endpoint, Limits, Received, UnixConnector};
+use lahja_smol::{Connector, Limits, Received, UnixConnector};
 use smol::Timer;
 use smol::future::poll_once;
 
@@ -63,14 +63,14 @@ async fn a_flood_of_peers_leaves_a_timer_usable(stage: Stage<Own>) {
     let scratch = Scratch::new();
     let door = Door::new(stage.platform());
     let server = door.serve(&scratch.join("socket"));
-    let mut flood = Other::start(scratch.join("socket").to_str().unwrap());
+    let flood = Other::start(scratch.join("socket").to_str().unwrap());
     until(|| door.count().accepted() > 0).await;
     stage.apart(Lateness::measure()).recv().await.unwrap().print("peers");
     let accepted = door.count().accepted();
     println!("{accepted} peers were accepted");
     // It goes on.
     until(|| door.count().accepted() > accepted + 1_000).await;
-    flood.kill();
+    drop(flood);
     let good = stage.build("good", |good| good);
     assert_eq!(good.connect(connector_to(&stage, &scratch)).await.unwrap(), "server");
     server.wait_until_connected_to("good").await;
@@ -93,14 +93,14 @@ async fn a_flood_of_events_leaves_a_timer_usable(stage: Stage<Own>) {
     let _counting = server.subscribe(move |_: Received<Number>| {
         counted.fetch_add(1, Ordering::Relaxed);
     });
-    let mut flood = Other::start(scratch.join("socket").to_str().unwrap());
+    let flood = Other::start(scratch.join("socket").to_str().unwrap());
     until(|| count.load(Ordering::Relaxed) > 0).await;
     stage.apart(Lateness::measure()).recv().await.unwrap().print("events");
     let events = count.load(Ordering::Relaxed);
     println!("{events} events were received");
     // It goes on.
     until(|| count.load(Ordering::Relaxed) > events + 10_000).await;
-    flood.kill();
+    drop(flood);
     until_gone(&server, "flooder").await;
 }
 

@@ -57,12 +57,6 @@ impl Other {
     pub(crate) fn go_on(&mut self) {
         self.stdin.write_all(b"\n").unwrap();
     }
-
-    /// Kills it with SIGKILL.
-    pub(crate) fn kill(&mut self) {
-        self.process.kill().unwrap();
-        self.process.wait().unwrap();
-    }
 }
 
 impl Drop for Other {
