@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use lahja_core::UnixListener;
-use lahja_smol::{BoxFuture, Endpoint, Platform, Runtime, Smol};
+use lahja_smol::{BoxFuture, Endpoint, Limits, Platform, Runtime, Smol};
 use rustix::net::listen;
 
 /// smol with a count of what its listeners do.
@@ -58,7 +58,13 @@ impl Door {
 
     /// Makes an endpoint that serves the socket at `path`.
     pub(crate) fn serve(&self, path: &Path) -> Endpoint {
-        let server = Endpoint::builder("server").unwrap().build(self.clone());
+        self.serve_limited(path, &Limits::default())
+    }
+
+    /// As [`serve`](Self::serve), with limits.
+    pub(crate) fn serve_limited(&self, path: &Path, limits: &Limits) -> Endpoint {
+        let server = Endpoint::builder("server").unwrap().limits(limits.clone());
+        let server = server.build(self.clone());
         server.serve(UnixListener::bind_on(self, path).unwrap()).detach();
         server
     }

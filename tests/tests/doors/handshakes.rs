@@ -7,7 +7,6 @@ use lahja_contract::Stage;
 use lahja_contract::process::until;
 use lahja_contract::scratch::Scratch;
 use lahja_contract::wire::{self, RawPeer, kind};
-use lahja_core::UnixListener;
 use lahja_smol::{Limits, UnixConnector};
 use smol::Timer;
 use smol::future::poll_once;
@@ -23,6 +22,12 @@ mod one_thread {
     });
 }
 
+fn limits(handshake_timeout: Duration) -> Limits {
+    let mut limits = Limits::default();
+    limits.handshake_timeout = handshake_timeout;
+    limits
+}
+
 /// Tells whether the other end has left the connection open, and says no more for now.
 async fn is_open<T: AsyncRead + AsyncWrite + Unpin>(peer: &mut RawPeer<T>) -> bool {
     poll_once(peer.closed()).await.is_none()
@@ -31,14 +36,13 @@ async fn is_open<T: AsyncRead + AsyncWrite + Unpin>(peer: &mut RawPeer<T>) -> bo
 async fn a_peer_that_dribbles_is_disconnected_when_its_time_is_up(stage: Stage<Own>) {
     let scratch = Scratch::new();
     let path = scratch.join("socket");
-    let mut limits = Limits::default();
-    limits.handshake_timeout = Duration::from_millis(200);
-    let server = stage.limited("server", &limits);
-    server.serve(UnixListener::bind_on(stage.platform(), &path).unwrap()).detach();
+    let limits = limits(Duration::from_millis(200));
+    let door = Door::new(stage.platform());
+    let _server = door.serve_limited(&path, &limits);
     let began = Instant::now();
     let mut peer = RawPeer::connect(stage.platform(), &path);
-    // A byte every 5 ms would take a hundred times as long as it has.
-    let frame = wire::frame(&[kind::HELLO; 4_000]);
+    // A byte every 5 ms would take far longer than it has.
+    let frame = wire::frame(&[kind::HELLO; 1_000]);
     let mut said = 0;
     while is_open(&mut peer).await {
         assert!(said < frame.len(), "it was heard to the end");
@@ -55,7 +59,7 @@ async fn a_peer_that_dribbles_is_disconnected_when_its_time_is_up(stage: Stage<O
 async fn a_frame_of_four_kibibytes_is_the_longest_before_a_handshake_is_done(stage: Stage<Own>) {
     let scratch = Scratch::new();
     let door = Door::new(stage.platform());
-    let _server = door.serve(&scratch.join("socket"));
+    let _server = door.serve_limited(&scratch.join("socket"), &limits(Duration::MAX));
     let connect = || RawPeer::connect(stage.platform(), scratch.join("socket"));
     let max = Limits::default().handshake_frame;
     let [mut longest, mut longer] = [connect(), connect()];
@@ -71,7 +75,7 @@ async fn a_frame_of_four_kibibytes_is_the_longest_before_a_handshake_is_done(sta
 async fn as_many_handshakes_as_there_is_place_for_go_on_at_once(stage: Stage<Own>) {
     let scratch = Scratch::new();
     let door = Door::new(stage.platform());
-    let _server = door.serve(&scratch.join("socket"));
+    let _server = door.serve_limited(&scratch.join("socket"), &limits(Duration::MAX));
     let connect = || RawPeer::connect(stage.platform(), scratch.join("socket"));
     let places = Limits::default().handshakes;
     let mut mute: Vec<_> = (0..places).map(|_| connect()).collect();
