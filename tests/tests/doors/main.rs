@@ -4,7 +4,7 @@
 //! Each takes seconds. Some do the same again and again, and oftener where `LAHJA_ROUNDS` says so:
 //!
 //! ```sh
-//! LAHJA_ROUNDS=1000 LAHJA_WATCHDOG=1200 cargo test -p lahja-contract --test doors stops cycles
+//! LAHJA_ROUNDS=1000 LAHJA_WATCHDOG=1800 cargo test -p lahja-contract --test doors -- stops cycles
 //! ```
 
 mod crowds;
