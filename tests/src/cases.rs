@@ -190,6 +190,7 @@ macro_rules! cases_in_one_process {
             mod paths {
                 a_server_and_its_client_talk,
                 connecting_waits_for_the_server,
+                nothing_counts_as_sent_to_a_listener_that_dies_before_it_accepts,
                 connecting_gives_up_when_its_time_is_up,
                 two_hundred_connect_at_once,
                 a_dropped_server_stops_accepting_and_keeps_its_peers,
