@@ -86,6 +86,7 @@ async fn a_server_without_descriptors_serves_its_peers_and_lets_in_more_when_it_
     late.go_on();
     assert_eq!(late.reported().await, "connected");
     println!("the next was let in {:?} after descriptors were free", freed.elapsed());
+    server.wait_until_connected_to("late").await;
     assert_eq!(server.connections(), ["established", "late"]);
     assert!(door.count().accepted() > CROWD as u64);
 }
