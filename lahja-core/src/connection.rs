@@ -18,6 +18,7 @@ use crate::error::{ConnectError, ProtocolError};
 use crate::limits::Limits;
 use crate::name::EndpointName;
 use crate::routing::Peer;
+use crate::runtime::Runtime;
 use crate::session::{Session, Slot, Traffic};
 use crate::shared::Shared;
 use crate::sync::lock;
@@ -31,6 +32,7 @@ use outbound::Outbound;
 /// One connection to a peer, from before the handshake to after the end.
 pub(crate) struct Connection {
     pub(crate) id: u64,
+    runtime: Arc<dyn Runtime>,
     peer: OnceLock<Arc<Peer>>,
     outbound: Mutex<Outbound>,
     inlets: Mutex<Vec<Option<Arc<Inlet>>>>,
@@ -74,11 +76,13 @@ impl Inlet {
 
     /// Returns credit for what was consumed, when there is enough of it.
     pub(crate) fn release(&self, bytes: u64) {
-        let credit = self.intake.release(bytes).or_else(|| self.overdue());
-        if let Some(credit) = credit {
-            if let Some(connection) = self.connection.upgrade() {
-                connection.update(|session| session.push_credit(self.slot, credit));
-            }
+        let credit = self.intake.release(bytes);
+        if credit.is_none() && !self.intake.is_exhausted() {
+            return;
+        }
+        let Some(connection) = self.connection.upgrade() else { return };
+        if let Some(credit) = credit.or_else(|| self.overdue(connection.runtime.now())) {
+            connection.update(|session| session.push_credit(self.slot, credit));
         }
     }
 
@@ -91,13 +95,9 @@ impl Inlet {
         }
     }
 
-    /// Returns what credit there is, be it little, if the producer has waited for it for long: it
-    /// would take a consumer that is slow for one that consumes nothing.
-    fn overdue(&self) -> Option<u64> {
-        if !self.intake.is_exhausted() {
-            return None;
-        }
-        let now = Instant::now();
+    /// Returns what credit there is, be it little, if a producer that has none left has waited for it
+    /// for long: it would take a consumer that is slow for one that consumes nothing.
+    fn overdue(&self, now: Instant) -> Option<u64> {
         let mut returned = lock(&self.returned);
         if now.saturating_duration_since(*returned) < self.patience {
             return None;
@@ -115,6 +115,7 @@ impl Connection {
         let session = Session::new(shared.hello(), &shared.limits);
         let connection = Arc::new(Self {
             id: shared.next_id(),
+            runtime: shared.runtime.clone(),
             peer: OnceLock::new(),
             outbound: Mutex::new(Outbound::new(session, Box::new(writer))),
             inlets: Mutex::new(Vec::new()),
@@ -266,7 +267,7 @@ impl Connection {
             slot,
             topic: topic.clone(),
             intake: Intake::new(limits.window),
-            returned: Mutex::new(Instant::now()),
+            returned: Mutex::new(self.runtime.now()),
             patience: limits.stalled_after / 8,
             origin: self.peer().name.clone(),
             connection: Arc::downgrade(self),

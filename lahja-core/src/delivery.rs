@@ -4,7 +4,6 @@ use std::cell::Cell;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
-use std::time::Instant;
 
 use event_listener::EventListener;
 
@@ -312,7 +311,7 @@ impl<E: Event> Delivery<E> {
     /// are stalled.
     pub(crate) fn poll(&mut self, shared: &Shared, context: &mut Context<'_>) -> Poll<()> {
         loop {
-            let now = Instant::now();
+            let now = shared.runtime.now();
             let mut listeners = std::mem::take(&mut self.listeners);
             listeners.clear();
             let Self { payload, request, event, gone, .. } = self;
