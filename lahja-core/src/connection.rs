@@ -6,7 +6,7 @@ mod reader;
 mod writer;
 
 use std::any::TypeId;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::time::{Duration, Instant};
@@ -38,7 +38,7 @@ pub(crate) struct Connection {
     inlets: Mutex<Vec<Option<Arc<Inlet>>>>,
     /// The numbers under which our topics are announced, `None` for those that the peer has no
     /// place for. Used under the lock of the endpoint's registry only.
-    pub(crate) announced: Mutex<HashMap<TypeId, Option<Slot>>>,
+    pub(crate) announced: Mutex<BTreeMap<TypeId, Option<Slot>>>,
     received: Mutex<Traffic>,
     phase: Mutex<Phase>,
     stop: AtomicBool,
@@ -119,7 +119,7 @@ impl Connection {
             peer: OnceLock::new(),
             outbound: Mutex::new(Outbound::new(session, Box::new(writer))),
             inlets: Mutex::new(Vec::new()),
-            announced: Mutex::new(HashMap::new()),
+            announced: Mutex::new(BTreeMap::new()),
             received: Mutex::new(Traffic::default()),
             phase: Mutex::new(Phase::Handshaking),
             stop: AtomicBool::new(false),

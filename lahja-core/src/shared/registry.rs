@@ -1,7 +1,7 @@
 //! The tables of one endpoint: its peers, its topics, its connections.
 
 use std::any::TypeId;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -26,7 +26,7 @@ pub(crate) struct Registry {
     version: Arc<AtomicU64>,
     // Every connection whose reader runs, admitted or not, by its id. The key of its peer in the
     // routing table once it is admitted.
-    pub(super) connections: HashMap<u64, (Arc<Connection>, Option<usize>)>,
+    pub(super) connections: BTreeMap<u64, (Arc<Connection>, Option<usize>)>,
 }
 
 /// A map from types, hashed by nothing but what a `TypeId` already is.
