@@ -22,14 +22,18 @@ impl Session {
             }
         }
         let room = self.reserve(slot, payload.len());
-        if room == Push::Queued {
-            self.asked.extend(request);
-            self.push_unchecked(slot, request, payload);
+        match room {
+            Push::Queued => {
+                self.asked.extend(request);
+                self.push_unchecked(slot, request, payload);
+            }
+            Push::Missed => self.miss(slot),
+            _ => {}
         }
         room
     }
 
-    /// Takes room for an event without sending it yet.
+    /// Takes room for an event without sending it yet, or without counting it as missed yet.
     pub(crate) fn reserve(&mut self, slot: Slot, payload_len: usize) -> Push {
         if let Some(too_large) = self.too_large(payload_len) {
             return too_large;
@@ -52,6 +56,17 @@ impl Session {
             Room::Yes => Push::Queued,
             Room::Full => Push::Full,
             Room::Stalled => Push::Missed,
+        }
+    }
+
+    /// Counts an event that a stalled peer misses.
+    pub(crate) fn miss(&mut self, slot: Slot) {
+        let Some(outlet) = self.outlet(slot) else { return };
+        outlet.miss();
+        if !outlet.is_stalled() {
+            // It has come back since it was asked for room.
+            let count = outlet.take_missed();
+            self.push_lagged(slot.number, count);
         }
     }
 
@@ -160,6 +175,22 @@ mod tests {
         assert_eq!(session.push_event(slot, Some(1), &[]), Push::Full);
         drain(&mut session);
         assert_eq!(session.push_event(slot, Some(1), &[]), Push::Queued);
+    }
+
+    #[test]
+    fn to_ask_a_stalled_topic_for_room_does_not_count_as_missed() {
+        let (mut session, [slot, _]) = session();
+        let start = Instant::now();
+        session.push_event(slot, None, &LARGE);
+        session.wait_for_room(slot, start);
+        session.sweep(start + PATIENCE, PATIENCE);
+        assert_eq!(session.reserve(slot, 0), Push::Missed);
+        assert_eq!(session.reserve(slot, 0), Push::Missed);
+        session.miss(slot);
+        session.out().take_bytes();
+        session.resume();
+        let contents: Vec<_> = session.out().unwritten().map(Message::decode).collect();
+        assert_eq!(contents, [Ok(Message::Lagged { number: slot.number, count: 1 })]);
     }
 
     #[test]
