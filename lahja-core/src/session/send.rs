@@ -108,6 +108,16 @@ impl Session {
         }
     }
 
+    /// Says what the peer has missed, whether it has room by now or not.
+    pub(super) fn push_missed(&mut self) {
+        for number in 0..self.outlets.len() {
+            if let Some((_, outlet)) = &mut self.outlets[number] {
+                let count = outlet.take_missed();
+                self.push_lagged(number as u32, count);
+            }
+        }
+    }
+
     /// Declares topics stalled whose producers have waited for `limit`. Returns when to look
     /// again, and whether a topic was declared stalled.
     pub(crate) fn sweep(&mut self, now: Instant, limit: Duration) -> (Option<Instant>, bool) {
@@ -191,6 +201,21 @@ mod tests {
         session.resume();
         let contents: Vec<_> = session.out().unwritten().map(Message::decode).collect();
         assert_eq!(contents, [Ok(Message::Lagged { number: slot.number, count: 1 })]);
+    }
+
+    #[test]
+    fn a_stalled_peer_is_told_what_it_missed_before_a_goodbye() {
+        let (mut session, [slot, _]) = session();
+        let start = Instant::now();
+        session.push_event(slot, None, &LARGE);
+        session.wait_for_room(slot, start);
+        session.sweep(start + PATIENCE, PATIENCE);
+        assert_eq!(session.push_event(slot, None, &[]), Push::Missed);
+        session.out().take_bytes();
+        session.say_goodbye();
+        let contents: Vec<_> = session.out().unwritten().map(Message::decode).collect();
+        let lagged = Message::Lagged { number: slot.number, count: 1 };
+        assert_eq!(contents, [Ok(lagged), Ok(Message::Goodbye)]);
     }
 
     #[test]
