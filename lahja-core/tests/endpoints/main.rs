@@ -6,6 +6,5 @@ mod credit;
 mod handmade;
 mod in_memory;
 mod requests;
-mod simulated;
 mod testing;
 mod waiting;
