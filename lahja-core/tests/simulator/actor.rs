@@ -204,6 +204,7 @@ pub(crate) async fn subscribe_any(
         ready: None,
         dropped: None,
         got: Vec::new(),
+        handled: Vec::new(),
     };
     let wish = Wish { subscriber, awaits_ready: random.u8(..3) > 0 };
     match wish.subscriber.topic {

@@ -65,11 +65,15 @@ pub(crate) async fn consume<E: Numbered>(
             let mut random = lock(&randoms).fork();
             if random.u8(..) < handling.mood.panics {
                 handling.record().panics[at] += 1;
+                handling.record().handled(number);
                 // A panic that is not printed.
                 resume_unwind(Box::new("on purpose"));
             }
             let run = handling.clone();
-            async move { run.pause(&mut random).await }
+            async move {
+                run.pause(&mut random).await;
+                run.record().handled(number);
+            }
         });
         if awaits_ready && subscription.ready().await.is_ok() {
             became_ready(run, number);

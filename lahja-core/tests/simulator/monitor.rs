@@ -12,6 +12,7 @@ const EVENT_OVERHEAD: u64 = 16;
 pub(crate) struct Monitor {
     ends: [End; 2],
     window: u64,
+    cancellations: u64,
     breach: Option<String>,
 }
 
@@ -70,7 +71,7 @@ impl Header<'_> {
 impl Monitor {
     /// Creates one for ends that grant this window for each topic.
     pub(crate) fn new(window: u64) -> Self {
-        Self { ends: Default::default(), window, breach: None }
+        Self { ends: Default::default(), window, cancellations: 0, breach: None }
     }
 
     /// Notes what an end has written.
@@ -103,6 +104,11 @@ impl Monitor {
         for end in &self.ends {
             assert!(!end.is_closed || end.bytes.is_empty(), "closed within a frame: {context}");
         }
+    }
+
+    /// Returns how often a request was cancelled.
+    pub(crate) fn cancellations(&self) -> u64 {
+        self.cancellations
     }
 
     fn follow(&mut self, at: usize, content: &[u8]) -> Result<(), String> {
@@ -197,6 +203,7 @@ impl Monitor {
                 if *request == Request::Cancelled {
                     return Err("cancelled twice".into());
                 }
+                self.cancellations += 1;
                 if *request == Request::Open {
                     *request = Request::Cancelled;
                 }

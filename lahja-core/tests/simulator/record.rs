@@ -82,6 +82,8 @@ pub(crate) struct Subscriber {
     pub(crate) ready: Option<Moment>,
     pub(crate) dropped: Option<Moment>,
     pub(crate) got: Vec<(Moment, Got)>,
+    /// When its handler was done with each event that it got.
+    pub(crate) handled: Vec<Moment>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -286,6 +288,12 @@ impl Record {
         let (link, end) = self.link(endpoint, peer).expect("they were connected");
         link.lost[end] = Some(lost);
         lost
+    }
+
+    /// Notes that a handler is done with the next of the events that it got.
+    pub(crate) fn handled(&mut self, subscriber: usize) {
+        let now = self.moment();
+        self.subscribers[subscriber].handled.push(now);
     }
 
     /// Returns the last attempt to connect two endpoints, and which of its ends the first is.

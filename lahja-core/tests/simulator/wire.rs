@@ -116,6 +116,11 @@ impl Wire {
         self.lock().calls
     }
 
+    /// Returns how often an end has cancelled a request.
+    pub(crate) fn cancellations(&self) -> u64 {
+        self.lock().monitor.cancellations()
+    }
+
     /// Returns how many halves of its ends are left.
     pub(crate) fn halves(&self) -> usize {
         self.lock().halves.iter().sum()

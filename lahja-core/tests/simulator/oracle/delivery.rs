@@ -239,12 +239,25 @@ impl<'a> View<'a> {
         assert!(told <= lost, "{told} of {lost} are said to be lost: {}", context());
     }
 
+    /// Returns when each event that the subscriber got was consumed.
+    fn consumed(&self) -> HashMap<u64, Moment> {
+        if !self.subscriber.has_handler {
+            return self.got.clone();
+        }
+        let got = self.subscriber.got.iter().filter_map(|(_, got)| match got {
+            Got::Event { id, .. } => Some(*id),
+            Got::Lagged(_) => None,
+        });
+        got.zip(self.subscriber.handled.iter().copied()).collect()
+    }
+
     /// What is on its way to who loses nothing is no more than a window and an event.
     fn judge_room(&self, context: &impl Fn() -> String) {
         let Self { subscriber, run, .. } = self;
         if subscriber.overflow != Overflow::Wait || run.mood.may_stall {
             return;
         }
+        let consumed = self.consumed();
         for span in self.spans.iter().filter(|span| span.is_whole) {
             let is_local = span.origin == subscriber.endpoint;
             let mut changes = Vec::new();
@@ -255,7 +268,7 @@ impl<'a> View<'a> {
                     false => (sent.len as u64 + LEAST_OVERHEAD, sent.len as u64 + MOST_OVERHEAD),
                 };
                 largest = most.max(largest);
-                let Some(&got) = self.got.get(&id) else { continue };
+                let Some(&got) = consumed.get(&id) else { continue };
                 changes.extend([(sent.end.min(got), size as i64), (got, -(size as i64))]);
             }
             // What comes and goes at the same moment does so in this order.

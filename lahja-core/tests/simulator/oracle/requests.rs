@@ -4,14 +4,36 @@ use std::time::Duration;
 
 use crate::record::{Ending, Question, Record};
 use crate::run::Run;
+use crate::wire::Wire;
 
 /// How much later than its time a request may end.
-const LATENESS: Duration = Duration::from_secs(1);
+const LATENESS: Duration = Duration::from_millis(1);
 
 pub(super) fn judge(run: &Run, record: &Record) {
     for question in &record.questions {
         judge_one(run, record, question);
     }
+    judge_cancellations(run, record);
+}
+
+/// Whoever is asked is told that a request has been given up or has timed out.
+fn judge_cancellations(run: &Run, record: &Record) {
+    let mut least = 0;
+    for question in &record.questions {
+        let Some((end, _, Ending::GivenUp | Ending::TimedOut)) = &question.end else { continue };
+        for (by, answered) in &question.answered {
+            // Over a connection that is there still.
+            let is_told = record.links.iter().any(|link| {
+                link.lost == [None; 2]
+                    && link.ends.contains(by)
+                    && link.ends.contains(&question.origin)
+                    && link.ends.iter().all(|&end| record.closed[end].began.is_none())
+            });
+            least += u64::from(answered > end && *by != question.origin && is_told);
+        }
+    }
+    let cancellations = run.wires().iter().map(Wire::cancellations).sum();
+    assert!(least <= cancellations, "{cancellations} of {least} requests are cancelled");
 }
 
 fn judge_one(run: &Run, record: &Record, question: &Question) {
@@ -23,6 +45,8 @@ fn judge_one(run: &Run, record: &Record, question: &Question) {
     let Some((end, ended, ending)) = &question.end else {
         panic!("a request does not end: {question:?}");
     };
+    let took = *ended - question.began;
+    assert!(question.timeout.is_none_or(|most| took < most + LATENESS), "{took:?}: {question:?}");
     let may_be_gone = |peer: usize| {
         let doomed = record.links.iter().filter(|link| link.is_doomed);
         let between = [*origin, peer];
@@ -38,8 +62,7 @@ fn judge_one(run: &Run, record: &Record, question: &Question) {
         Ending::Nobody => assert!(seen.is_empty(), "nobody was asked: {question:?}"),
         Ending::TimedOut => {
             let timeout = question.timeout.expect("there is a timeout");
-            let took = *ended - question.began;
-            assert!(took >= timeout && took < timeout + LATENESS, "{took:?}: {question:?}");
+            assert!(took >= timeout, "{took:?}: {question:?}");
         }
         Ending::Gone { peer, sent } => {
             assert!(reach.admits(*origin, *peer) && may_be_gone(*peer), "{question:?}");
