@@ -7,7 +7,7 @@ mod reader;
 mod writer;
 
 use std::any::TypeId;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -17,6 +17,7 @@ use crate::error::{ConnectError, ProtocolError};
 use crate::limits::Limits;
 use crate::name::EndpointName;
 use crate::routing::Peer;
+use crate::runtime::Runtime;
 use crate::session::{PeerTraffic, Session, Slot, Traffic};
 use crate::shared::Shared;
 use crate::sync::{
@@ -35,12 +36,13 @@ use outbound::Outbound;
 /// One connection to a peer, from before the handshake to after the end.
 pub(crate) struct Connection {
     pub(crate) id: u64,
+    runtime: Arc<dyn Runtime>,
     peer: OnceLock<Arc<Peer>>,
     outbound: Mutex<Outbound>,
     inlets: Mutex<Vec<Option<Arc<Inlet>>>>,
     /// The numbers under which our topics are announced, `None` for those that the peer has no
     /// place for. Used under the lock of the endpoint's registry only.
-    pub(crate) announced: Mutex<HashMap<TypeId, Option<Slot>>>,
+    pub(crate) announced: Mutex<BTreeMap<TypeId, Option<Slot>>>,
     received: Mutex<Traffic>,
     phase: Mutex<Phase>,
     stop: AtomicBool,
@@ -66,10 +68,11 @@ impl Connection {
         let session = Session::new(shared.hello(), &shared.limits);
         let connection = Arc::new(Self {
             id: shared.next_id(),
+            runtime: shared.runtime.clone(),
             peer: OnceLock::new(),
             outbound: Mutex::new(Outbound::new(session, Box::new(writer))),
             inlets: Mutex::new(Vec::new()),
-            announced: Mutex::new(HashMap::new()),
+            announced: Mutex::new(BTreeMap::new()),
             received: Mutex::new(Traffic::default()),
             phase: Mutex::new(Phase::Handshaking),
             stop: AtomicBool::new(false),

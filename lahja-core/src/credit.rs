@@ -27,7 +27,6 @@ pub(crate) fn charge(len: usize) -> u64 {
 pub(crate) struct Outlet {
     window: u64,
     outstanding: u64,
-    // Invariant: 0 unless `stalled` or `mismatched`.
     missed: u64,
     stalled: bool,
     mismatched: bool,
@@ -41,7 +40,8 @@ pub(crate) enum Room {
     Yes,
     /// There is none: wait for credit.
     Full,
-    /// The peer has given no credit for too long: the event is counted as missed.
+    /// The peer has given no credit for too long: go on without it, and count that as
+    /// [missed](Outlet::miss).
     Stalled,
 }
 
@@ -60,7 +60,6 @@ impl Outlet {
     /// Takes room for an event that is charged `bytes`.
     pub(crate) fn take(&mut self, bytes: u64) -> Room {
         if self.stalled {
-            self.missed += 1;
             return Room::Stalled;
         }
         if self.is_full() {
@@ -80,6 +79,11 @@ impl Outlet {
     /// Tells whether the consumer could not read an event.
     pub(crate) fn is_mismatched(&self) -> bool {
         self.mismatched
+    }
+
+    /// Counts an event that found no room because the peer is stalled.
+    pub(crate) fn miss(&mut self) {
+        self.missed += 1;
     }
 
     /// Undoes a [`take`](Self::take) that found room, for an event that was not sent after all.
@@ -286,7 +290,8 @@ mod tests {
         assert_eq!(outlet.sweep(start + SECOND / 2, SECOND), Sweep::At(start + SECOND));
         assert_eq!(outlet.sweep(start + SECOND, SECOND), Sweep::Stalled);
         assert_eq!(outlet.take(1), Room::Stalled);
-        assert_eq!(outlet.take(1), Room::Stalled);
+        outlet.miss();
+        outlet.miss();
         assert_eq!(outlet.give(50), Ok(2));
         assert_eq!(outlet.take(1), Room::Yes);
         assert_eq!(outlet.give(1), Ok(0));

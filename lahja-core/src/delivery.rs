@@ -4,7 +4,6 @@ use std::cell::Cell;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
-use std::time::Instant;
 
 use event_listener::EventListener;
 
@@ -183,7 +182,7 @@ pub(crate) fn begin_now<E: Event>(
             return Err(Refused::TooLarge(event, len, max));
         }
     }
-    let mut reserved = Reserved { targets: Vec::new(), payload };
+    let mut reserved = Reserved { targets: Vec::new(), missing: Vec::new(), payload };
     let mut reached = false;
     for target in targets() {
         match reserved.reserve(target) {
@@ -199,17 +198,19 @@ pub(crate) fn begin_now<E: Event>(
         let mismatched = leave_out::<E>(shared, &audience, reach);
         return Err(nobody(shared, event, mismatched));
     }
-    let mut places = Vec::new();
+    let (mut places, mut missing) = (Vec::new(), Vec::new());
     for inbox in &local {
         if passes(inbox, &event) {
             match inbox.reserve() {
                 Ok(charge) => places.push((inbox, charge)),
                 Err(Room::Full) if !inbox.is_closed() => return Ok(Some(event)),
+                Err(Room::Stalled) => missing.push(inbox),
                 Err(_) => {}
             }
         }
     }
     reserved.send();
+    missing.iter().for_each(|inbox| inbox.miss());
     leave_out::<E>(shared, &audience, reach);
     let event = Arc::new(event);
     for (inbox, charge) in places {
@@ -223,6 +224,8 @@ pub(crate) fn begin_now<E: Event>(
 /// Room at peers that is given back unless the event is sent.
 struct Reserved<'a> {
     targets: Vec<&'a Peer>,
+    /// Those who are stalled, and miss the event if it is sent.
+    missing: Vec<&'a Peer>,
     payload: Vec<u8>,
 }
 
@@ -230,8 +233,10 @@ impl<'a> Reserved<'a> {
     fn reserve(&mut self, target: &'a Peer) -> Push {
         let len = self.payload.len();
         let push = target.connection.update(|session| session.reserve(target.slot, len));
-        if push == Push::Queued {
-            self.targets.push(target);
+        match push {
+            Push::Queued => self.targets.push(target),
+            Push::Missed => self.missing.push(target),
+            _ => {}
         }
         push
     }
@@ -240,6 +245,9 @@ impl<'a> Reserved<'a> {
         for target in std::mem::take(&mut self.targets) {
             let connection = &target.connection;
             connection.update(|s| s.push_reserved(target.slot, None, &self.payload));
+        }
+        for target in &self.missing {
+            target.connection.update(|session| session.miss(target.slot));
         }
     }
 }
@@ -342,7 +350,7 @@ impl<E: Event> Delivery<E> {
     /// are stalled.
     pub(crate) fn poll(&mut self, shared: &Shared, context: &mut Context<'_>) -> Poll<()> {
         loop {
-            let now = Instant::now();
+            let now = shared.runtime.now();
             let mut listeners = std::mem::take(&mut self.listeners);
             listeners.clear();
             let Self { payload, request, event, gone, .. } = self;

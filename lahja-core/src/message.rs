@@ -172,9 +172,17 @@ pub(crate) enum FailureReason {
 }
 
 impl Message<'_> {
-    /// Tells whether losing the message loses something that a user handed over.
-    pub(crate) fn content_is_users(content: &[u8]) -> bool {
-        matches!(content.first(), Some(&(kind::EVENT | kind::RESPONSE)))
+    /// Counts what losing the message loses of what users handed over: the event or response that
+    /// it is, or the word of events that the peer has missed.
+    pub(crate) fn count_users(content: &[u8]) -> u64 {
+        match content.first() {
+            Some(&(kind::EVENT | kind::RESPONSE)) => 1,
+            Some(&kind::LAGGED) => match Self::decode(content) {
+                Ok(Message::Lagged { count, .. }) => count,
+                _ => 0,
+            },
+            _ => 0,
+        }
     }
 
     pub(crate) fn kind_name(&self) -> &'static str {

@@ -6,7 +6,7 @@ use std::future::IntoFuture;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::delivery::{Begun, Delivery, Refused, begin};
 use crate::endpoint::Endpoint;
@@ -140,7 +140,7 @@ impl<Q: Request> RequestFuture<'_, Q> {
     fn begin(&mut self) -> Result<(), RequestError<Q>> {
         let (request, reach) = self.start.take().expect("polled after it was ready");
         let shared = self.endpoint.shared();
-        let deadline = self.timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        let deadline = self.timeout.and_then(|timeout| shared.runtime.now().checked_add(timeout));
         let id = shared.pending().open(deadline, decode::<Q>);
         let id = id.ok_or(RequestError::Closed)?;
         let slot = Slot { shared: shared.clone(), id };

@@ -1,10 +1,10 @@
-//! The two things that lahja asks of a runtime.
+//! What lahja asks of a runtime: to run futures, to wait, and to tell the time.
 
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A future on the heap that may move between threads.
 pub type BoxFuture = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -55,6 +55,14 @@ pub trait Runtime: Send + Sync + 'static {
     /// Returns a future that is ready once `duration` has passed since the call or since it was
     /// polled first, and not much later. It may be as long as [`Duration::MAX`].
     fn sleep(&self, duration: Duration) -> BoxFuture;
+
+    /// Returns the time by which [`sleep`](Self::sleep) goes, which never goes back.
+    ///
+    /// A runtime whose time is simulated says here what time it is there; any other leaves it as it
+    /// is.
+    fn now(&self) -> Instant {
+        Instant::now()
+    }
 }
 
 impl<R: Runtime + ?Sized> Runtime for Arc<R> {
@@ -64,6 +72,10 @@ impl<R: Runtime + ?Sized> Runtime for Arc<R> {
 
     fn sleep(&self, duration: Duration) -> BoxFuture {
         (**self).sleep(duration)
+    }
+
+    fn now(&self) -> Instant {
+        (**self).now()
     }
 }
 

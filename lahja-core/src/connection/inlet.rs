@@ -41,7 +41,7 @@ impl Inlet {
             slot,
             topic,
             intake: Intake::new(limits.window),
-            returned: Mutex::new(Instant::now()),
+            returned: Mutex::new(connection.runtime.now()),
             patience: limits.stalled_after / 8,
             origin: connection.peer().name.clone(),
             is_mismatched: AtomicBool::new(false),
@@ -64,11 +64,13 @@ impl Inlet {
 
     /// Returns credit for what was consumed, when there is enough of it.
     pub(crate) fn release(&self, bytes: u64) {
-        let credit = self.intake.release(bytes).or_else(|| self.overdue());
-        if let Some(credit) = credit {
-            if let Some(connection) = self.connection.upgrade() {
-                connection.update(|session| session.push_credit(self.slot, credit));
-            }
+        let credit = self.intake.release(bytes);
+        if credit.is_none() && !self.intake.is_exhausted() {
+            return;
+        }
+        let Some(connection) = self.connection.upgrade() else { return };
+        if let Some(credit) = credit.or_else(|| self.overdue(connection.runtime.now())) {
+            connection.update(|session| session.push_credit(self.slot, credit));
         }
     }
 
@@ -81,13 +83,9 @@ impl Inlet {
         }
     }
 
-    /// Returns what credit there is, be it little, if the producer has waited for it for long: it
-    /// would take a consumer that is slow for one that consumes nothing.
-    fn overdue(&self) -> Option<u64> {
-        if !self.intake.is_exhausted() {
-            return None;
-        }
-        let now = Instant::now();
+    /// Returns what credit there is, be it little, if a producer that has none left has waited for it
+    /// for long: it would take a consumer that is slow for one that consumes nothing.
+    fn overdue(&self, now: Instant) -> Option<u64> {
         let mut returned = lock(&self.returned);
         if now.saturating_duration_since(*returned) < self.patience {
             return None;

@@ -109,6 +109,5 @@ pub(super) struct Loaded {
 }
 
 fn count_users(frames: &FrameBuffer) -> u64 {
-    let users = frames.unwritten().filter(|content| Message::content_is_users(content));
-    users.count() as u64
+    frames.unwritten().map(Message::count_users).sum()
 }

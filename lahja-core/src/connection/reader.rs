@@ -4,7 +4,7 @@ use std::future::poll_fn;
 use std::sync::{Arc, OnceLock};
 use std::task::Poll;
 use std::thread::available_parallelism;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures_lite::future::{or, yield_now};
 
@@ -112,8 +112,8 @@ impl Inbound<'_> {
             let filled = poll_fn(|context| {
                 let filled = reader.poll_fill(context);
                 match filled {
-                    Poll::Ready(_) => self.polling.arrived(Instant::now),
-                    Poll::Pending if self.polling.asks_again(Instant::now()) => {
+                    Poll::Ready(_) => self.polling.arrived(|| self.shared.runtime.now()),
+                    Poll::Pending if self.polling.asks_again(self.shared.runtime.now()) => {
                         context.waker().wake_by_ref();
                     }
                     Poll::Pending => {}

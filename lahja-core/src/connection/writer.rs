@@ -10,7 +10,7 @@
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures_lite::future::or;
 
@@ -147,7 +147,7 @@ impl Connection {
         if outbound.writer.is_none() || (outbound.scheduled && (outbound.blocked || !is_full)) {
             return Turn::GoesOn;
         }
-        let now = Instant::now();
+        let now = self.runtime.now();
         let is_early = outbound
             .last_direct
             .is_some_and(|last| now.saturating_duration_since(last) < DIRECT_INTERVAL);
@@ -173,7 +173,7 @@ impl Connection {
         drop(outbound);
         let mut context = Context::from_waker(Waker::noop());
         let (written, result) = writer.write(&mut context);
-        let now = Instant::now();
+        let now = self.runtime.now();
         let mut outbound = lock(&self.outbound);
         outbound.last_direct = Some(now);
         outbound.written += written;

@@ -123,7 +123,8 @@ impl Endpoint {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CloseReport {
-    /// Events and responses that were accepted and did not leave before the deadline.
+    /// Events and responses that were accepted and did not leave before the deadline. What a peer
+    /// has missed while it was stalled counts as well, unless it was told.
     pub undelivered: u64,
 }
 

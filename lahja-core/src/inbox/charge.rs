@@ -103,6 +103,11 @@ impl LocalRoom {
         }
     }
 
+    /// Counts an event that finds no place because the consumer is stalled.
+    pub(super) fn miss(&self) {
+        lock(&self.outlet).miss();
+    }
+
     /// Returns how many events found no place, for a consumer who is to be told now.
     pub(super) fn take_missed(&self) -> u64 {
         lock(&self.outlet).take_missed()

@@ -77,6 +77,7 @@ fn a_consumer_that_consumes_nothing_for_too_long_misses_events_and_is_told() {
     assert_eq!(inbox.sweep(start, limit), Some(start + limit));
     assert_eq!(inbox.sweep(start + limit, limit), None);
     assert!(matches!(inbox.reserve(), Err(Room::Stalled)));
+    inbox.miss();
     assert_eq!(take(&inbox, 2), [0, 1]);
     push(&inbox, [9]);
     assert_eq!(take(&inbox, 2), [-1, 9]);
@@ -104,6 +105,7 @@ fn missing(count: u64) -> Inbox<u32> {
     assert_eq!(inbox.sweep(start + patience, patience), None);
     for _ in 0..count {
         assert!(matches!(inbox.reserve(), Err(Room::Stalled)));
+        inbox.miss();
     }
     inbox
 }

@@ -22,14 +22,18 @@ impl Session {
             }
         }
         let room = self.reserve(slot, payload.len());
-        if room == Push::Queued {
-            self.asked.extend(request);
-            self.push_unchecked(slot, request, payload);
+        match room {
+            Push::Queued => {
+                self.asked.extend(request);
+                self.push_unchecked(slot, request, payload);
+            }
+            Push::Missed => self.miss(slot),
+            _ => {}
         }
         room
     }
 
-    /// Takes room for an event without sending it yet.
+    /// Takes room for an event without sending it yet, or without counting it as missed yet.
     pub(crate) fn reserve(&mut self, slot: Slot, payload_len: usize) -> Push {
         if let Some(too_large) = self.too_large(payload_len) {
             return too_large;
@@ -51,11 +55,18 @@ impl Session {
         match outlet.take(charge(payload_len)) {
             Room::Yes => Push::Queued,
             Room::Full => Push::Full,
-            Room::Stalled => {
-                self.sent.missed += 1;
-                Push::Missed
-            }
+            Room::Stalled => Push::Missed,
         }
+    }
+
+    /// Counts an event that a stalled peer misses.
+    pub(crate) fn miss(&mut self, slot: Slot) {
+        let Some(outlet) = self.outlet(slot) else { return };
+        outlet.miss();
+        // It may have come back since it was asked for room.
+        let count = if outlet.is_stalled() { 0 } else { outlet.take_missed() };
+        self.sent.missed += 1;
+        self.push_lagged(slot.number, count);
     }
 
     /// Gives back room that was reserved and not used.
@@ -120,6 +131,16 @@ impl Session {
         for number in 0..self.outlets.len() {
             if let Some((_, outlet)) = &mut self.outlets[number] {
                 let count = outlet.resume();
+                self.push_lagged(number as u32, count);
+            }
+        }
+    }
+
+    /// Says what the peer has missed, whether it has room by now or not.
+    pub(super) fn push_missed(&mut self) {
+        for number in 0..self.outlets.len() {
+            if let Some((_, outlet)) = &mut self.outlets[number] {
+                let count = outlet.take_missed();
                 self.push_lagged(number as u32, count);
             }
         }
@@ -192,6 +213,37 @@ mod tests {
         assert_eq!(session.push_event(slot, Some(1), &[]), Push::Full);
         drain(&mut session);
         assert_eq!(session.push_event(slot, Some(1), &[]), Push::Queued);
+    }
+
+    #[test]
+    fn to_ask_a_stalled_topic_for_room_does_not_count_as_missed() {
+        let (mut session, [slot, _]) = session();
+        let start = Instant::now();
+        session.push_event(slot, None, &LARGE);
+        session.wait_for_room(slot, start);
+        session.sweep(start + PATIENCE, PATIENCE);
+        assert_eq!(session.reserve(slot, 0), Push::Missed);
+        assert_eq!(session.reserve(slot, 0), Push::Missed);
+        session.miss(slot);
+        session.out().take_bytes();
+        session.resume();
+        let contents: Vec<_> = session.out().unwritten().map(Message::decode).collect();
+        assert_eq!(contents, [Ok(Message::Lagged { number: slot.number, count: 1 })]);
+    }
+
+    #[test]
+    fn a_stalled_peer_is_told_what_it_missed_before_a_goodbye() {
+        let (mut session, [slot, _]) = session();
+        let start = Instant::now();
+        session.push_event(slot, None, &LARGE);
+        session.wait_for_room(slot, start);
+        session.sweep(start + PATIENCE, PATIENCE);
+        assert_eq!(session.push_event(slot, None, &[]), Push::Missed);
+        session.out().take_bytes();
+        session.say_goodbye();
+        let contents: Vec<_> = session.out().unwritten().map(Message::decode).collect();
+        let lagged = Message::Lagged { number: slot.number, count: 1 };
+        assert_eq!(contents, [Ok(lagged), Ok(Message::Goodbye)]);
     }
 
     #[test]

@@ -47,7 +47,7 @@ pub(super) async fn sweep(shared: Arc<Shared>) {
     while !shared.is_closed() {
         let set = shared.clock_set.listen();
         let next = *lock(&shared.clock);
-        let now = Instant::now();
+        let now = shared.runtime.now();
         match next {
             Some(at) if at <= now => {
                 *lock(&shared.clock) = None;

@@ -1,7 +1,7 @@
 //! The tables of one endpoint: its peers, its topics, its connections.
 
 use std::any::TypeId;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 
@@ -30,7 +30,7 @@ pub(crate) struct Registry {
     version: Arc<AtomicU64>,
     // Every connection whose reader runs, admitted or not, by its id. The key of its peer in the
     // routing table once it is admitted.
-    pub(super) connections: HashMap<u64, (Arc<Connection>, Option<usize>)>,
+    pub(super) connections: BTreeMap<u64, (Arc<Connection>, Option<usize>)>,
     // What went over connections that have ended.
     pub(super) past: PeerTraffic,
 }

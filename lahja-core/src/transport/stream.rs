@@ -122,15 +122,25 @@ impl<W: AsyncWrite + Unpin + Send + 'static> FrameWriter for StreamWriter<W> {
                 Err(error) => return Poll::Ready(Err(error)),
             }
         }
-        Pin::new(stream).poll_flush(context)
+        uninterrupted(|| Pin::new(&mut *stream).poll_flush(context))
     }
 
     fn poll_close(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         if let Some(stream) = &mut self.0 {
-            ready!(Pin::new(stream).poll_close(context))?;
+            ready!(uninterrupted(|| Pin::new(&mut *stream).poll_close(context)))?;
             self.0 = None;
         }
         Poll::Ready(Ok(()))
+    }
+}
+
+/// Makes a call again that a signal has interrupted.
+fn uninterrupted(mut call: impl FnMut() -> Poll<io::Result<()>>) -> Poll<io::Result<()>> {
+    loop {
+        match call() {
+            Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::Interrupted => {}
+            result => return result,
+        }
     }
 }
 

@@ -7,7 +7,6 @@ mod handmade;
 mod in_memory;
 mod requests;
 mod serving;
-mod simulated;
 mod skew;
 mod stats;
 mod testing;
