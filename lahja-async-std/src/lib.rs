@@ -44,7 +44,7 @@ mod process;
 mod runtime;
 
 pub use lahja_core::*;
-pub use platform::stdio;
+pub use platform::{Stdio, stdio};
 pub use process::AsyncStdChild;
 pub use runtime::AsyncStd;
 

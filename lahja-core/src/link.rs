@@ -25,6 +25,7 @@ use crate::error::{ClaimError, FrameError, PayloadError};
 use crate::frame::FrameBuffer;
 use crate::name::EndpointName;
 use crate::payload::{self, MAX_DEPTH};
+use crate::pipe::Pipe;
 use crate::platform::Platform;
 use crate::transport::{FrameReader, FrameWriter, Transport};
 use crate::unix::{self, UnixTransport};
@@ -171,13 +172,13 @@ pub(crate) fn take_stdin() -> io::Result<OwnedFd> {
 }
 
 /// Takes the standard input and output of this process, which must be pipes or sockets, for a
-/// transport over them. In their place are left `/dev/null` and the standard error.
+/// transport over them, in this order. In their place are left `/dev/null` and the standard error.
 ///
 /// # Errors
 ///
 /// Either is something else, such as a file or a terminal; both are then left as they were. Or
 /// descriptors have run out, or there is no `/dev/null`.
-pub fn take_stdio() -> io::Result<(File, File)> {
+pub fn take_stdio() -> io::Result<(Pipe, Pipe)> {
     for (name, stdio) in [("input", rustix::stdio::stdin()), ("output", rustix::stdio::stdout())] {
         let kind = FileType::from_raw_mode(fstat(stdio)?.st_mode);
         if !matches!(kind, FileType::Fifo | FileType::Socket) {

@@ -131,12 +131,14 @@ async fn accept_all<L: Listener>(shared: Arc<Shared>, mut listener: L) {
             }
             Err(error) => {
                 shared.trouble.not_accepted(&error);
-                match is_of_one_connection(&error) {
-                    true => yield_now().await,
-                    false => shared.runtime.sleep(backoff.pause()).await,
+                if !is_of_one_connection(&error) {
+                    shared.runtime.sleep(backoff.pause()).await;
                 }
             }
         }
+        // Peers may come without a pause; others have their turn between them, those handshakes
+        // among them that are to make room.
+        yield_now().await;
     }
 }
 

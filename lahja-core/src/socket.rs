@@ -69,8 +69,8 @@ where
     fn poll_close(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(self.as_mut().poll_flush(context))?;
         Poll::Ready(match shutdown(&*self, Shutdown::Write) {
-            // The peer has gone already.
-            Ok(()) | Err(Errno::NOTCONN) => Ok(()),
+            // The peer has gone already, or it is a pipe, which is closed when it is dropped.
+            Ok(()) | Err(Errno::NOTCONN | Errno::NOTSOCK) => Ok(()),
             Err(error) => Err(error.into()),
         })
     }

@@ -27,7 +27,8 @@ impl<P: Platform> UnixListener<P> {
     ///
     /// # Errors
     ///
-    /// [`SocketError`]: the path is too long or in use, or the operating system refuses.
+    /// [`SocketError`]: the path is too long or in use, its directory is a symbolic link or one in
+    /// which other users could replace the socket, or the operating system refuses.
     pub fn bind(path: impl AsRef<Path>) -> Result<Self, SocketError>
     where
         P: Default,
@@ -131,7 +132,9 @@ pub(crate) fn transport<P: Platform>(stream: P::Stream) -> io::Result<UnixTransp
 fn into_io(error: SocketError) -> io::Error {
     let kind = match &error {
         SocketError::Io { source, .. } => source.kind(),
-        SocketError::PathTooLong { .. } => io::ErrorKind::InvalidInput,
+        SocketError::PathTooLong { .. }
+        | SocketError::Symlink { .. }
+        | SocketError::UnsafeParent { .. } => io::ErrorKind::InvalidInput,
         SocketError::InUse { .. } => io::ErrorKind::AddrInUse,
     };
     io::Error::new(kind, error)

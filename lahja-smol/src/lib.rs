@@ -38,7 +38,7 @@ mod process;
 mod runtime;
 
 pub use lahja_core::*;
-pub use platform::stdio;
+pub use platform::{Stdio, stdio};
 pub use process::SmolChild;
 pub use runtime::Smol;
 

@@ -1,11 +1,10 @@
 //! Unix sockets and pipes.
 
-use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::{UnixListener, UnixStream};
 
-use lahja_core::{Platform, SharedSocket, StreamTransport};
+use lahja_core::{Pipe, Platform, SharedSocket, StreamTransport};
 use smol::Async;
 use smol::process::Command;
 
@@ -36,6 +35,9 @@ impl Platform for Smol {
     }
 }
 
+/// The standard input or output of this process.
+pub type Stdio = SharedSocket<Async<Pipe>>;
+
 /// Takes over the standard input and output of this process, which must be pipes or sockets, as a
 /// transport to the process that started it. In their place are left `/dev/null` and the standard
 /// error.
@@ -44,7 +46,8 @@ impl Platform for Smol {
 ///
 /// Either is something else, such as a file or a terminal; both are then left as they were. Or
 /// descriptors have run out.
-pub fn stdio() -> io::Result<StreamTransport<Async<File>, Async<File>>> {
+pub fn stdio() -> io::Result<StreamTransport<Stdio, Stdio>> {
     let (stdin, stdout) = lahja_core::take_stdio()?;
-    Ok(StreamTransport::new(Async::new(stdin)?, Async::new(stdout)?))
+    let stream = |end| Async::new(end).map(SharedSocket::new);
+    Ok(StreamTransport::new(stream(stdin)?, stream(stdout)?))
 }

@@ -61,6 +61,7 @@ macro_rules! cases_in_one_process {
                 a_handler_is_called_with_each_event_in_order,
                 a_handler_that_waits_is_called_for_one_event_at_a_time,
                 a_panic_in_a_handler_costs_its_event_alone,
+                thousands_of_panics_cost_nobody_else_anything,
                 a_handler_that_is_unsubscribed_is_called_no_more,
                 a_subscription_that_is_dropped_ends,
                 a_subscription_that_is_detached_lives_as_long_as_its_endpoint,
@@ -102,6 +103,7 @@ macro_rules! cases_in_one_process {
                 one_can_wait_until_an_endpoint_is_connected,
                 a_wait_that_is_given_up_leaves_others_waiting,
                 a_subscription_is_ready_when_every_peer_knows_of_it,
+                no_event_is_missed_that_is_broadcast_once_a_subscription_is_ready,
                 a_subscription_of_nobodys_peer_is_ready_at_once,
                 a_peer_that_goes_is_not_waited_for,
                 a_closed_endpoint_is_told_to_all_who_wait_for_that,
@@ -188,6 +190,7 @@ macro_rules! cases_in_one_process {
             mod paths {
                 a_server_and_its_client_talk,
                 connecting_waits_for_the_server,
+                nothing_counts_as_sent_to_a_listener_that_dies_before_it_accepts,
                 connecting_gives_up_when_its_time_is_up,
                 two_hundred_connect_at_once,
                 a_dropped_server_stops_accepting_and_keeps_its_peers,
@@ -204,6 +207,7 @@ macro_rules! cases_in_one_process {
                 a_bad_name_is_an_error_that_says_which_rule_it_breaks,
                 a_bad_bus_name_is_an_error_that_says_so,
                 a_directory_that_is_not_safe_is_refused,
+                a_socket_in_a_directory_that_is_not_safe_is_refused,
                 a_socket_path_that_is_too_long_is_an_error_before_anything_is_touched,
             }
             mod lying {

@@ -15,8 +15,11 @@ use crate::scratch::{Scratch, entries};
 use crate::stage::{Stage, Troupe};
 use crate::subject::Subject;
 
-/// How long a process may take before it is taken for hung.
-const WATCHDOG: Duration = Duration::from_secs(120);
+/// Sets how long a process may take before it is taken for hung, in seconds. The default is 120.
+const WATCHDOG: &str = "LAHJA_WATCHDOG";
+
+/// Sets how often a case does what it does again and again.
+const ROUNDS: &str = "LAHJA_ROUNDS";
 
 /// How much longer a process and those it has started may take to end.
 const MARGIN: Duration = Duration::from_secs(10);
@@ -66,6 +69,26 @@ pub fn child<S: Subject>(module: &str) {
         }
         Err(_) => run_again::<S>(&test_name(module, CHILD), ROLE, roles::NOTHING),
     }
+}
+
+/// Returns how often a case is to do what it does again and again: as often as the environment
+/// variable `LAHJA_ROUNDS` says, or else `default` times.
+///
+/// # Panics
+///
+/// Panics if that is no number.
+pub fn rounds(default: u64) -> u64 {
+    number(ROUNDS).unwrap_or(default)
+}
+
+fn watchdog() -> Duration {
+    Duration::from_secs(number(WATCHDOG).unwrap_or(120))
+}
+
+/// Returns the number that an environment variable sets.
+fn number(variable: &str) -> Option<u64> {
+    let number = env::var(variable).ok()?;
+    Some(number.parse().unwrap_or_else(|_| panic!("{variable} is no number: {number}")))
 }
 
 /// Returns a command that runs this program once more, in a role.
@@ -152,7 +175,7 @@ fn output_of_all(test: &str, mut command: Command) -> Output {
     let (ended, end) = mpsc::channel();
     // They share its output, whose end is so that of them all.
     thread::spawn(move || ended.send(process.wait_with_output().unwrap()));
-    end.recv_timeout(WATCHDOG + MARGIN).unwrap_or_else(|_| {
+    end.recv_timeout(watchdog() + MARGIN).unwrap_or_else(|_| {
         // None is left if the last one has just ended.
         _ = kill_process_group(group, Signal::KILL);
         let Output { stdout, stderr, .. } = end.recv().expect("all of them were killed");
@@ -165,7 +188,7 @@ fn output_of_all(test: &str, mut command: Command) -> Output {
 /// Ends this process if it takes too long.
 fn watch_over() {
     thread::spawn(|| {
-        thread::sleep(WATCHDOG);
+        thread::sleep(watchdog());
         let name = env::var(ROLE).or_else(|_| env::var(CASE));
         let buses = buses();
         let there: Vec<_> =

@@ -53,6 +53,7 @@ pub mod stage;
 pub mod transport;
 pub mod wire;
 
+pub use harness::rounds;
 #[doc(hidden)]
 pub use harness::{child, run};
 #[doc(hidden)]

@@ -1,6 +1,7 @@
 //! Directories for the files of one test.
 
 use std::fs::{self, DirBuilder, Permissions};
+use std::io::ErrorKind;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -18,10 +19,18 @@ impl Scratch {
     )]
     pub fn new() -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
-        let n = NEXT.fetch_add(1, Ordering::Relaxed);
-        let path = env::temp_dir().join(format!("lahja-c{}-{n}", process::id()));
-        DirBuilder::new().mode(0o700).create(&path).unwrap();
-        Self(path)
+        loop {
+            let n = NEXT.fetch_add(1, Ordering::Relaxed);
+            let path = env::temp_dir().join(format!("lahja-c{}-{n}", process::id()));
+            match DirBuilder::new().mode(0o700).create(&path) {
+                // A process that was killed has left it, and had our id.
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+                made => {
+                    made.unwrap();
+                    return Self(path);
+                }
+            }
+        }
     }
 
     /// Returns the directory's path.

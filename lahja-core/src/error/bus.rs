@@ -134,6 +134,22 @@ pub enum SocketError {
         /// The path.
         path: PathBuf,
     },
+    /// The directory that the socket would be in is a symbolic link.
+    #[error("{path:?} is a symbolic link, not the directory of a socket")]
+    Symlink {
+        /// The symbolic link.
+        path: PathBuf,
+    },
+    /// Another user could replace the socket, as they may write to the directory it would be in.
+    #[error("directory {path:?} of user {uid} with mode {mode:04o} is no safe place for a socket")]
+    UnsafeParent {
+        /// The directory.
+        path: PathBuf,
+        /// The user it belongs to.
+        uid: u32,
+        /// Its permission bits.
+        mode: u32,
+    },
     /// The operating system refused.
     #[error("cannot {action} socket {path:?}")]
     Io {

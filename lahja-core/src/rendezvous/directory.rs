@@ -54,10 +54,7 @@ impl Location {
         let (Some(above), Some(name)) = (path.parent(), path.file_name()) else {
             return Err(BusError::io("open", &path, Errno::INVAL));
         };
-        // No reading: a home directory may allow its owner's group no more than passing through.
-        let parent = open(CWD, above.as_os_str(), OFlags::PATH, above, |stat| {
-            check_parent(above, stat, me)
-        })?;
+        let parent = open_parent(above, me)?;
         Ok(Self { parent, name: name.into(), me, path })
     }
 
@@ -89,6 +86,12 @@ impl Location {
     pub(super) fn leads_to(&self, fd: impl AsFd) -> io::Result<bool> {
         leads_to(&self.parent, &self.name, fd)
     }
+}
+
+/// Opens a directory in which no other user can replace what is ours.
+pub(super) fn open_parent(path: &Path, me: Uid) -> Result<OwnedFd, BusError> {
+    // No reading: a home directory may allow its owner's group no more than passing through.
+    open(CWD, path.as_os_str(), OFlags::PATH, path, |stat| check_parent(path, stat, me))
 }
 
 /// Opens a directory, and checks what was opened rather than what had the name before.

@@ -7,15 +7,16 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, chmodat, fchmod, openat, statat, unlinkat};
+use rustix::fs::{AtFlags, FileType, Mode, chmodat, fchmod, statat, unlinkat};
 use rustix::io::Errno;
 use rustix::net::{
     AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, connect, listen, socket_with,
 };
+use rustix::process::geteuid;
 
 use super::directory::{self, DirFd};
 use super::lock::NameLock;
-use crate::error::SocketError;
+use crate::error::{BusError, SocketError};
 
 /// The longest path of a Unix socket, in bytes: its address has 108, and the last is a NUL.
 const MAX_PATH: usize = 107;
@@ -28,7 +29,8 @@ const MODE: Mode = Mode::RUSR.union(Mode::WUSR);
 /// Listens at `path`, where only this user can connect, for endpoints that are wired by hand.
 ///
 /// A socket that nobody answers at is removed first, under the lock of `<path>.lock`. Dropping the
-/// [`SocketFile`] removes both files.
+/// [`SocketFile`] removes both files. The directory has to be one where no other user can replace
+/// either.
 pub(crate) fn bind_path(path: impl AsRef<Path>) -> Result<(SocketFile, UnixListener), SocketError> {
     let path = path.as_ref();
     let address = address(path)?;
@@ -39,9 +41,7 @@ pub(crate) fn bind_path(path: impl AsRef<Path>) -> Result<(SocketFile, UnixListe
         Some(above) if above != Path::new("") => above,
         _ => Path::new("."),
     };
-    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let dir = openat(CWD, above, flags, Mode::empty())
-        .map_err(|errno| SocketError::io("bind", path, errno))?;
+    let dir = directory::open_parent(above, geteuid()).map_err(|error| in_no_dir(path, error))?;
     let mut lock_name = name.to_os_string();
     lock_name.push(super::LOCK);
     let place = Place::try_take(Arc::new(dir), path.into(), lock_name)
@@ -51,6 +51,16 @@ pub(crate) fn bind_path(path: impl AsRef<Path>) -> Result<(SocketFile, UnixListe
     };
     place.refuse_answering()?;
     place.bind(&address)
+}
+
+/// Says of the socket at `path` what is wrong with the directory it would be in.
+fn in_no_dir(path: &Path, error: BusError) -> SocketError {
+    match error {
+        BusError::Symlink { path } => SocketError::Symlink { path },
+        BusError::UnsafeParent { path, uid, mode } => SocketError::UnsafeParent { path, uid, mode },
+        BusError::Io { source, .. } => SocketError::io("bind", path, source),
+        _ => SocketError::io("bind", path, Errno::NOTDIR),
+    }
 }
 
 /// Connects to the socket at `path` without waiting; a full backlog is
@@ -214,9 +224,9 @@ fn remove_socket(dir: impl AsFd, name: &OsStr) -> io::Result<()> {
 mod tests {
     use std::fs;
     use std::io::ErrorKind;
-    use std::os::unix::fs::PermissionsExt;
+    use std::os::unix::fs::{PermissionsExt, symlink};
 
-    use super::super::testing::{TempDir, stale_socket};
+    use super::super::testing::{TempDir, entries, make_dir, stale_socket};
     use super::*;
 
     fn io_kind<T>(result: Result<T, SocketError>) -> Option<ErrorKind> {
@@ -272,6 +282,30 @@ mod tests {
         assert_eq!((path, len, max), (long.clone(), 108, 107));
         assert!(matches!(connect_path(&long), Err(SocketError::PathTooLong { .. })));
         assert_eq!(temp.entries(), before);
+    }
+
+    #[test]
+    fn a_directory_that_others_could_change_is_refused_before_any_bind() {
+        let temp = TempDir::new();
+        for mode in [0o770, 0o720, 0o702, 0o777] {
+            let dir = make_dir(temp.join(format!("{mode:o}")), mode);
+            match bind_path(dir.join("a.sock")) {
+                Err(SocketError::UnsafeParent { path, mode: found, .. }) => {
+                    assert_eq!((path, found), (dir.clone(), mode));
+                }
+                other => panic!("{mode:o}: {other:?}"),
+            }
+            assert_eq!(entries(&dir), [""; 0]);
+            fs::set_permissions(&dir, fs::Permissions::from_mode(mode | 0o1000)).unwrap();
+            bind_path(dir.join("a.sock")).unwrap();
+        }
+        let real = make_dir(temp.join("real"), 0o700);
+        symlink("real", temp.join("link")).unwrap();
+        let Err(SocketError::Symlink { path }) = bind_path(temp.join("link/a.sock")) else {
+            panic!("a link was followed");
+        };
+        assert_eq!(path, temp.join("link"));
+        assert_eq!(entries(&real), [""; 0]);
     }
 
     #[test]

@@ -258,36 +258,60 @@ fn race<T>(holders: &AtomicU32, take: impl Fn() -> Option<T> + Sync, visit: impl
 #[test]
 fn a_stale_socket_has_exactly_one_heir_among_processes() {
     if let Some(dir) = env::var_os(CONTENDER) {
-        return contend(BusDir::at(dir).unwrap());
+        let bus = BusDir::at(dir).unwrap();
+        return contend(|| claim(&bus, "e1").ok());
     }
     let test = "rendezvous::tests::a_stale_socket_has_exactly_one_heir_among_processes";
     let temp = TempDir::new();
     let bus = bus_in(&temp);
-    let mut contenders: Vec<_> = (0..CONTENDERS).map(|_| Contender::start(test, &bus)).collect();
+    contest(test, bus.path(), |bus| residue(bus, "e1"), || bus.connect(&name("e1")));
+    assert_eq!(entries(bus.path()), [".bus.lock"]);
+}
+
+#[test]
+fn a_stale_path_has_exactly_one_heir_among_processes() {
+    if let Some(dir) = env::var_os(CONTENDER) {
+        return contend(|| bind_path(Path::new(&dir).join("e1.ipc")).ok());
+    }
+    let test = "rendezvous::tests::a_stale_path_has_exactly_one_heir_among_processes";
+    let temp = TempDir::new();
+    let path = temp.join("e1.ipc");
+    contest(test, temp.path(), |_| stale_socket(&path), || connect_path(&path));
+    assert_eq!(temp.entries(), [""; 0]);
+}
+
+/// Has processes contend for what is left of the dead in a directory, and connects to the heir.
+fn contest(
+    test: &str,
+    dir: &Path,
+    leave: impl Fn(&Path),
+    connect: impl Fn() -> Result<UnixStream, SocketError>,
+) {
+    let mut contenders: Vec<_> = (0..CONTENDERS).map(|_| Contender::start(test, dir)).collect();
     for round in 0..ROUNDS {
-        residue(bus.path(), "e1");
+        leave(dir);
         contenders.iter_mut().for_each(Contender::send);
         let heirs = contenders.iter_mut().filter_map(|c| c.answer().then_some(()));
         assert_eq!(heirs.count(), 1, "round {round}");
-        bus.connect(&name("e1")).unwrap();
+        connect().unwrap();
         contenders.iter_mut().for_each(Contender::send);
         contenders.iter_mut().for_each(|c| assert!(!c.answer()));
     }
     for contender in contenders {
         contender.finish();
     }
-    assert_eq!(entries(bus.path()), [".bus.lock"]);
 }
 
 #[test]
 fn a_killed_endpoint_needs_no_cleaning_by_hand() {
     if let Some(dir) = env::var_os(CONTENDER) {
-        return contend(BusDir::at(dir).unwrap());
+        let bus = BusDir::at(dir).unwrap();
+        return contend(|| claim(&bus, "e1").ok());
     }
     let test = "rendezvous::tests::a_killed_endpoint_needs_no_cleaning_by_hand";
     let temp = TempDir::new();
     let private = BusDir::private_in(temp.path(), geteuid()).unwrap();
-    let mut victim = Contender::start(test, &private);
+    let mut victim = Contender::start(test, private.path());
     victim.send();
     assert!(victim.answer());
     assert!(matches!(claim(&private, "e1"), Err(JoinError::NameTaken { .. })));
@@ -312,11 +336,11 @@ struct Contender {
 }
 
 impl Contender {
-    fn start(test: &str, bus: &BusDir) -> Self {
+    fn start(test: &str, dir: &Path) -> Self {
         let (link, theirs) = UnixStream::pair().unwrap();
         let child = Command::new(env::current_exe().unwrap())
             .args(["--exact", test])
-            .env(CONTENDER, bus.path())
+            .env(CONTENDER, dir)
             .stdin(OwnedFd::from(theirs))
             .stdout(Stdio::null())
             .spawn()
@@ -324,12 +348,12 @@ impl Contender {
         Self { child, link }
     }
 
-    /// Makes it claim the name, or leave if it has tried.
+    /// Makes it try to take what it contends for, or give it back if it has tried.
     fn send(&mut self) {
         self.link.write_all(&[0]).unwrap();
     }
 
-    /// Waits until it has done so, and tells whether it holds the name now.
+    /// Waits until it has done so, and tells whether it holds it now.
     fn answer(&mut self) -> bool {
         let mut answer = [0];
         self.link.read_exact(&mut answer).unwrap();
@@ -348,7 +372,7 @@ impl Contender {
 }
 
 /// The child's side of [`Contender`].
-fn contend(bus: BusDir) {
+fn contend<T>(take: impl Fn() -> Option<T>) {
     let stdin = rustix::stdio::stdin().try_clone_to_owned().unwrap();
     let mut link = UnixStream::from(stdin);
     let mut order = [0];
@@ -356,12 +380,12 @@ fn contend(bus: BusDir) {
         if link.read(&mut order).unwrap() == 0 {
             return;
         }
-        let seat = claim(&bus, "e1").ok();
-        link.write_all(&[u8::from(seat.is_some())]).unwrap();
+        let taken = take();
+        link.write_all(&[u8::from(taken.is_some())]).unwrap();
         if link.read(&mut order).unwrap() == 0 {
             return;
         }
-        drop(seat);
+        drop(taken);
         link.write_all(&[0]).unwrap();
     }
 }

@@ -6,6 +6,7 @@ mod credit;
 mod handmade;
 mod in_memory;
 mod requests;
+mod serving;
 mod simulated;
 mod skew;
 mod stats;

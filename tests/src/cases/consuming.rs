@@ -1,5 +1,6 @@
 //! Handlers, and what subscriptions can be told.
 
+use std::panic;
 use std::sync::Arc;
 
 use async_channel::unbounded;
@@ -7,8 +8,9 @@ use futures_lite::future::yield_now;
 use lahja_core::{BroadcastError, Received, Scope};
 
 use super::common::{count_to, expect, listen, load, patient, take, until_unsubscribed};
+use crate::harness::rounds;
 use crate::process::until;
-use crate::puppet::{Load, Number};
+use crate::puppet::{Load, Number, Question};
 use crate::stage::Stage;
 use crate::subject::Subject;
 
@@ -82,6 +84,50 @@ pub async fn a_panic_in_a_handler_costs_its_event_alone<S: Subject>(stage: Stage
     assert_eq!(numbers, Vec::from_iter(expected));
     until(|| b.stats().handler_panics == 6).await;
     assert!(a.is_connected_to("b") && a.is_subscribed::<Number>(Scope::Endpoint("b")));
+}
+
+/// What handlers panic with here: it is not worth a word in the output.
+struct OnPurpose;
+
+fn panic_on_purpose() {
+    panic::panic_any(OnPurpose);
+}
+
+pub async fn thousands_of_panics_cost_nobody_else_anything<S: Subject>(stage: Stage<S>) {
+    let print = panic::take_hook();
+    panic::set_hook(Box::new(move |info| {
+        if !info.payload().is::<OnPurpose>() {
+            print(info);
+        }
+    }));
+    let count = rounds(10_000);
+    let [a, b] = stage.meet(["a", "b"]).await;
+    let mut numbers = listen::<Number>(&b).await;
+    let plain = b.subscribe(|_: Received<Number>| panic_on_purpose());
+    let waiting = b.subscribe(async |_: Received<Number>| {
+        yield_now().await;
+        panic_on_purpose();
+    });
+    let answering = b.answer(|question: Received<Question>| {
+        if question.0 % 2 == 1 {
+            panic_on_purpose();
+        }
+        Number(question.0)
+    });
+    for subscription in [&plain, &waiting, &answering] {
+        subscription.ready().await.unwrap();
+    }
+    let counting = a.clone();
+    let counted = stage.apart(async move { count_to(&counting, count).await });
+    expect(&mut numbers, 0..count).await;
+    counted.recv().await.unwrap();
+    until(|| b.stats().handler_panics == 2 * count).await;
+    for number in 0..100 {
+        let answer = a.request(Question(number)).without_timeout().await;
+        assert_eq!(answer.ok(), (number % 2 == 0).then_some(Number(number)));
+    }
+    until(|| b.stats().handler_panics == 2 * count + 50).await;
+    assert_eq!(a.stats().requests_in_flight, 0);
 }
 
 pub async fn a_handler_that_is_unsubscribed_is_called_no_more<S: Subject>(stage: Stage<S>) {

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use futures_lite::future::poll_once;
 use lahja_core::{
-    ConnectError, Endpoint, Limits, Received, Scope, SocketError, UnixConnector, UnixListener,
-    memory_pair,
+    BroadcastError, ConnectError, Endpoint, Limits, Received, Scope, SocketError, UnixConnector,
+    UnixListener, memory_pair,
 };
 
 use super::common::{expect, listen};
@@ -73,6 +73,28 @@ pub async fn connecting_waits_for_the_server<S: Subject>(stage: Stage<S>) {
     assert!(poll_once(&mut connecting).await.is_none());
     let _server = a.serve(UnixListener::bind_on(stage.platform(), &stale).unwrap());
     assert_eq!(connecting.await.unwrap(), "a");
+}
+
+pub async fn nothing_counts_as_sent_to_a_listener_that_dies_before_it_accepts<S: Subject>(
+    stage: Stage<S>,
+) {
+    let scratch = Scratch::new();
+    let [a, b] = ["a", "b"].map(|name| endpoint(&stage, name));
+    let mut numbers = a.stream::<Number>();
+    // The system takes the hello for somebody who never reads it.
+    let mute = net::UnixListener::bind(scratch.join("socket")).unwrap();
+    let mut connecting = Box::pin(b.connect(connector(&stage, &scratch)));
+    for _ in 0..3 {
+        assert!(poll_once(&mut connecting).await.is_none());
+    }
+    assert_eq!(b.connections(), [""; 0]);
+    let unsent = b.broadcast(Number(1)).await;
+    assert!(matches!(unsent, Err(BroadcastError::NoSubscribers(Number(1)))), "{unsent:?}");
+    drop(mute);
+    let _server = a.serve(listener(&stage, &scratch));
+    assert_eq!(connecting.await.unwrap(), "a");
+    b.broadcast(Number(2)).await.unwrap();
+    expect(&mut numbers, [2]).await;
 }
 
 pub async fn connecting_gives_up_when_its_time_is_up<S: Subject>(stage: Stage<S>) {

@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::fs::{MetadataExt, chown, symlink};
 use std::path::Path;
 
-use lahja_core::{BusError, Endpoint, EventBus, JoinError, NameError, SocketError};
+use lahja_core::{BusError, Endpoint, EventBus, JoinError, NameError, SocketError, UnixListener};
 
 use super::common::still_serves;
 use crate::puppet::describe;
@@ -106,6 +106,29 @@ pub async fn a_directory_that_is_not_safe_is_refused<S: Subject>(stage: Stage<S>
     let text = format!("cannot open {:?}: ", scratch.join("missing"));
     assert!(describe(&error).starts_with(&text), "{}", describe(&error));
     still_serves(stage.bus(), &parent).await;
+}
+
+pub async fn a_socket_in_a_directory_that_is_not_safe_is_refused<S: Subject>(stage: Stage<S>) {
+    let scratch = Scratch::new();
+    let refusal = |path: &Path| UnixListener::bind_on(stage.platform(), path).unwrap_err();
+
+    let (real, link) = (scratch.make_dir("real", 0o700), scratch.join("link"));
+    symlink(&real, &link).unwrap();
+    let error = refusal(&link.join("socket"));
+    assert!(matches!(&error, SocketError::Symlink { path } if *path == link));
+    let text = format!("{link:?} is a symbolic link, not the directory of a socket");
+    assert_eq!(error.to_string(), text);
+
+    let open = scratch.make_dir("open", 0o770);
+    let me = fs::metadata(scratch.path()).unwrap().uid();
+    let error = refusal(&open.join("socket"));
+    assert!(matches!(&error, SocketError::UnsafeParent { path, mode: 0o770, .. } if *path == open));
+    let text =
+        format!("directory {open:?} of user {me} with mode 0770 is no safe place for a socket");
+    assert_eq!(error.to_string(), text);
+    for dir in [real, open] {
+        assert_eq!(entries(dir), [""; 0]);
+    }
 }
 
 pub async fn a_socket_path_that_is_too_long_is_an_error_before_anything_is_touched<S: Subject>(

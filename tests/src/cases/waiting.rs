@@ -1,11 +1,14 @@
 //! Waiting for subscriptions and connections.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use futures_lite::future::{or, poll_once, zip};
+use futures_lite::future::{or, poll_once, yield_now, zip};
 use lahja_core::{ReadyError, Received, Scope};
 
-use super::common::{expect, listen, until_unsubscribed};
+use super::common::{expect, listen, take, until_unsubscribed};
+use crate::harness::rounds;
 use crate::puppet::Number;
 use crate::stage::Stage;
 use crate::subject::Subject;
@@ -117,6 +120,36 @@ pub async fn a_subscription_is_ready_when_every_peer_knows_of_it<S: Subject>(sta
         until_unsubscribed::<Number>(&a, Scope::Any).await;
         until_unsubscribed::<Number>(&b, Scope::Any).await;
     }
+}
+
+pub async fn no_event_is_missed_that_is_broadcast_once_a_subscription_is_ready<S: Subject>(
+    stage: Stage<S>,
+) {
+    let [a, b] = stage.meet(["a", "b"]).await;
+    let begun = Arc::new(AtomicU64::new(0));
+    let is_over = Arc::new(AtomicBool::new(false));
+    let (counting, told) = (begun.clone(), is_over.clone());
+    let broadcasting = stage.apart(async move {
+        while !told.load(Ordering::Relaxed) {
+            let number = counting.fetch_add(1, Ordering::SeqCst);
+            a.broadcast(Number(number)).require_subscriber(false).await.unwrap();
+            yield_now().await;
+        }
+    });
+    for _ in 0..rounds(1_000) {
+        let mut numbers = b.stream::<Number>();
+        numbers.ready().await.unwrap();
+        // This one has not begun, nor has any later one.
+        let begun = begun.load(Ordering::SeqCst);
+        let mut number = 0;
+        while number < begun {
+            number = take(&mut numbers).await.0;
+        }
+        assert_eq!(number, begun);
+        expect(&mut numbers, begun + 1..begun + 3).await;
+    }
+    is_over.store(true, Ordering::Relaxed);
+    broadcasting.recv().await.unwrap();
 }
 
 pub async fn a_subscription_of_nobodys_peer_is_ready_at_once<S: Subject>(stage: Stage<S>) {

@@ -4,6 +4,7 @@ use std::env;
 use std::fs::File;
 use std::process::Stdio;
 
+use async_signal::{Signal, Signals};
 use lahja_contract::puppet::{
     self, Manner, Number, Order, Question, Reach, Report, have_done, order, until_gone,
 };
@@ -12,6 +13,7 @@ use lahja_smol::{Endpoint, Received, RequestError, Smol, StreamTransport};
 use smol::future::{or, poll_once, zip};
 use smol::io::AsyncReadExt;
 use smol::process::{Child, Command};
+use smol::stream::StreamExt;
 
 use crate::subjects::{Global, Own};
 
@@ -23,6 +25,7 @@ macro_rules! pipes {
             the_end_of_the_child_is_seen,
             the_end_of_the_parent_is_seen,
             what_the_child_prints_does_not_get_into_the_pipe,
+            writing_where_nobody_reads_any_more_brings_no_signal,
         });
     };
 }
@@ -47,13 +50,25 @@ trait On: Subject<Platform = Smol> {}
 
 impl<S: Subject<Platform = Smol>> On for S {}
 
-/// Starts this case once more, as its child.
-async fn start<S: On>(stage: &Stage<S>, stderr: Stdio) -> (Endpoint, Child) {
+/// Describes this case once more, as its child.
+fn child() -> Command {
     // What the harness of the tests prints must not get into the pipe, which waits at descriptor
     // 3 meanwhile.
     let mut command = Command::new("sh");
     command.args(["-c", r#"exec 3>&1 >&2; exec "$0" "$@""#]);
     command.arg(env::current_exe().unwrap()).args(env::args_os().skip(1)).env(CHILD, "");
+    command
+}
+
+/// Gives this process, a child, its standard output back.
+fn restore_stdout() {
+    let pipe = File::options().write(true).open("/proc/self/fd/3").unwrap();
+    rustix::stdio::dup2_stdout(pipe).unwrap();
+}
+
+/// Starts a child whose endpoint is connected to that of this process.
+async fn start<S: On>(stage: &Stage<S>, stderr: Stdio) -> (Endpoint, Child) {
+    let mut command = child();
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(stderr);
     let mut child = command.spawn().unwrap();
     let (stdin, stdout) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
@@ -69,8 +84,7 @@ fn is_child() -> bool {
 
 /// What the child does: it is a puppet whose endpoint is connected to its parent by pipes.
 async fn piped<S: On>(stage: Stage<S>) {
-    let pipe = File::options().write(true).open("/proc/self/fd/3").unwrap();
-    rustix::stdio::dup2_stdout(pipe).unwrap();
+    restore_stdout();
     let endpoint = stage.build("piped", |piped| piped);
     endpoint.attach(lahja_smol::stdio().unwrap()).await.unwrap();
     println!("this goes to the standard error");
@@ -155,4 +169,20 @@ async fn what_the_child_prints_does_not_get_into_the_pipe<S: On>(stage: Stage<S>
     assert!(ended.unwrap().success());
     // The harness of the tests prints there too.
     assert!(printed.contains("this goes to the standard error\nsaid\nsaid\n"), "{printed}");
+}
+
+async fn writing_where_nobody_reads_any_more_brings_no_signal<S: On>(stage: Stage<S>) {
+    if is_child() {
+        let mut signals = Signals::new([Signal::Pipe]).unwrap();
+        restore_stdout();
+        let endpoint = stage.build("piped", |piped| piped);
+        let error = endpoint.attach(lahja_smol::stdio().unwrap()).await.unwrap_err();
+        assert!(poll_once(signals.next()).await.is_none(), "{error}");
+        return;
+    }
+    let (reader, writer) = rustix::pipe::pipe().unwrap();
+    drop(reader);
+    let mut command = child();
+    let mut child = command.stdin(Stdio::piped()).stdout(writer).spawn().unwrap();
+    assert!(child.status().await.unwrap().success());
 }
