@@ -23,6 +23,18 @@ impl Held {
         })
     }
 
+    /// Counts for a fifth of a second, while what is about to go goes.
+    pub(crate) async fn least() -> io::Result<Self> {
+        let mut least = Self::count()?;
+        for _ in 0..10 {
+            Timer::after(Duration::from_millis(20)).await;
+            let now = Self::count()?;
+            least.descriptors = least.descriptors.min(now.descriptors);
+            least.threads = least.threads.min(now.threads);
+        }
+        Ok(least)
+    }
+
     /// Counts until it is what is expected, for two seconds at most.
     pub(crate) async fn settle(expected: Self) -> io::Result<Self> {
         for _ in 0..100 {

@@ -31,11 +31,12 @@ pub(crate) const STALLED_AFTER: Duration = Duration::from_millis(300);
 /// How long a process may take to deliver what it has accepted, when it leaves.
 const CLOSING: Duration = Duration::from_secs(5);
 
-/// What a process in a mesh of eight needs beyond what it begins with: the directory of the bus,
-/// its locks and its socket, and a connection to each other. Two more come and go.
-const DESCRIPTORS_NEEDED: usize = 13;
+/// What a process needs beyond what it begins with and a connection to each other: the directory of
+/// the bus, the lock of its name, its socket, the link to its parent, the connection to the client
+/// that comes in the end, and one to count them.
+const DESCRIPTORS: usize = 6;
 
-/// What a consumed event costs at most until what was noted of it is written down.
+/// How often what was noted is written down.
 const FLUSH_EVERY: Duration = Duration::from_millis(100);
 
 /// Lives one life, to its end or until it is killed.
@@ -57,7 +58,7 @@ async fn live(birth: Birth, journal: Journal, executor: Arc<Executor<'static>>) 
     Timer::after(Duration::from_millis(1)).await;
     let before = Held::count()?;
     if birth.descriptors == Descriptors::Few {
-        limit_descriptors(before.descriptors + DESCRIPTORS_NEEDED + 3)?;
+        limit_descriptors(before.descriptors + birth.processes - 1 + DESCRIPTORS)?;
     }
     let mut dice = fastrand::Rng::with_seed(birth.seed);
     let endpoint = join(&birth, &executor, &mut dice).await?;

@@ -67,9 +67,10 @@ pub(crate) fn run(options: Options) -> Result<ExitCode> {
 /// Runs the mesh to its end, and ends it if it hangs.
 async fn run_mesh(mesh: Arc<Mesh>) -> Result<()> {
     let limit = mesh.options.limit;
+    let mut tasks = Vec::new();
     let orderly = async {
         let before = mesh.warm_up().await?;
-        mesh.keep_all();
+        tasks = mesh.keep_all();
         mesh.until_all_survive().await;
         ending::end(&mesh).await?;
         mesh.until_all_ended().await;
@@ -90,12 +91,22 @@ async fn run_mesh(mesh: Arc<Mesh>) -> Result<()> {
         Timer::after(Duration::from_secs(5)).await;
     })
     .await;
+    for task in tasks {
+        task.cancel().await;
+    }
     Ok(())
 }
 
 impl Mesh {
-    /// Fails the run unless this process holds no more than before.
+    /// Fails the run unless this process holds no more than before, and nobody is on the bus.
     async fn expect_nothing_left(&self, before: Held) -> Result<()> {
+        for entry in std::fs::read_dir(self.bus.path())? {
+            let name = entry?.file_name();
+            let name = name.to_string_lossy();
+            if !name.starts_with('.') {
+                self.violation(format!("{name} is left on the bus"));
+            }
+        }
         let after = Held::settle(before).await?;
         if after != before {
             self.violation(format!("the parent holds {after:?} in the end, {before:?} before"));

@@ -9,7 +9,7 @@ use std::time::Duration;
 use lahja_smol::EventBus;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use smol::channel::{Receiver, Sender, bounded};
-use smol::{Executor, Timer};
+use smol::{Executor, Task, Timer};
 
 use super::{child, slot};
 use crate::Result;
@@ -120,23 +120,25 @@ impl Mesh {
             let fate = Fate::KilledAt(Point::Born, Duration::ZERO);
             slot::live(self, 0, fate, way, &mut dice).await?;
         }
-        Ok(Held::count()?)
+        Held::least().await.map_err(Into::into)
     }
 
     /// Begins to keep every slot alive, to stop processes now and then, and to watch their memory.
-    pub(super) fn keep_all(self: &Arc<Self>) {
-        for slot in 0..self.slots.len() {
+    /// All that ends when what is returned is dropped.
+    pub(super) fn keep_all(self: &Arc<Self>) -> Vec<Task<()>> {
+        let keep = |slot: usize| {
             let mesh = self.clone();
-            let keeping = async move {
+            self.executor.spawn(async move {
                 if let Err(error) = slot::keep(mesh.clone(), slot).await {
                     mesh.violation(format!("e{slot} could not be kept: {error}"));
                 }
                 mesh.slot(slot).has_ended = true;
-            };
-            self.executor.spawn(keeping).detach();
-        }
-        self.executor.spawn(stop_now_and_then(self.clone())).detach();
-        self.executor.spawn(watch_memory(self.clone())).detach();
+            })
+        };
+        let mut tasks: Vec<_> = (0..self.slots.len()).map(keep).collect();
+        tasks.push(self.executor.spawn(stop_now_and_then(self.clone())));
+        tasks.push(self.executor.spawn(watch_memory(self.clone())));
+        tasks
     }
 
     /// Waits until enough was killed, and every process that lives is to survive.
@@ -164,10 +166,6 @@ impl Mesh {
     pub(super) async fn until_end(&self) {
         // Nothing is ever sent.
         _ = self.end.1.recv().await;
-    }
-
-    pub(super) fn has_ended(&self) -> bool {
-        self.end.1.is_closed()
     }
 
     /// Tells whether enough was killed and received.
@@ -281,7 +279,7 @@ async fn stop_now_and_then(mesh: Arc<Mesh>) {
     let mut dice = mesh.dice(mesh.options.processes + 1);
     while !mesh.is_done() {
         Timer::after(Duration::from_millis(dice.u64(10..150))).await;
-        let is_long = dice.u32(0..10) == 0;
+        let is_long = dice.u32(0..6) == 0;
         let pause = match is_long {
             true => STALLED_AFTER.mul_f64(1.2 + dice.f64()),
             false => Duration::from_millis(dice.u64(1..60)),
@@ -310,7 +308,7 @@ fn signal(mesh: &Mesh, slot: usize, life: Option<u32>, signal: Signal) -> Option
 }
 
 async fn watch_memory(mesh: Arc<Mesh>) {
-    while !mesh.has_ended() {
+    loop {
         for slot in &mesh.slots {
             let id = lock(slot).target.as_ref().map(|target| target.id);
             if let Some(memory) = id.and_then(resident) {
