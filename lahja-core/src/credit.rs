@@ -41,7 +41,8 @@ pub(crate) enum Room {
     Yes,
     /// There is none: wait for credit.
     Full,
-    /// The peer has given no credit for too long: the event is counted as missed.
+    /// The peer has given no credit for too long: the event is to be counted as
+    /// [missed](Outlet::miss), if it goes to anybody.
     Stalled,
 }
 
@@ -60,7 +61,6 @@ impl Outlet {
     /// Takes room for an event that is charged `bytes`.
     pub(crate) fn take(&mut self, bytes: u64) -> Room {
         if self.stalled {
-            self.missed += 1;
             return Room::Stalled;
         }
         if self.is_full() {
@@ -69,6 +69,16 @@ impl Outlet {
         self.outstanding += bytes;
         self.blocked_since = None;
         Room::Yes
+    }
+
+    /// Counts an event for which a stalled peer had no room. Returns how many are to be told at
+    /// once, as the peer is back by now.
+    pub(crate) fn miss(&mut self) -> u64 {
+        if self.stalled {
+            self.missed += 1;
+            return 0;
+        }
+        1
     }
 
     /// Counts an event that the consumer cannot read. Tells whether it is the first one.
@@ -286,8 +296,10 @@ mod tests {
         assert_eq!(outlet.sweep(start + SECOND / 2, SECOND), Sweep::At(start + SECOND));
         assert_eq!(outlet.sweep(start + SECOND, SECOND), Sweep::Stalled);
         assert_eq!(outlet.take(1), Room::Stalled);
-        assert_eq!(outlet.take(1), Room::Stalled);
+        assert_eq!(outlet.miss(), 0);
+        assert_eq!(outlet.miss(), 0);
         assert_eq!(outlet.give(50), Ok(2));
+        assert_eq!(outlet.miss(), 1);
         assert_eq!(outlet.take(1), Room::Yes);
         assert_eq!(outlet.give(1), Ok(0));
     }

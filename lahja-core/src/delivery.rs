@@ -183,7 +183,7 @@ pub(crate) fn begin_now<E: Event>(
             return Err(Refused::TooLarge(event, len, max));
         }
     }
-    let mut reserved = Reserved { targets: Vec::new(), payload };
+    let mut reserved = Reserved { targets: Vec::new(), missing: Vec::new(), payload };
     let mut reached = false;
     for target in targets() {
         match reserved.reserve(target) {
@@ -200,16 +200,19 @@ pub(crate) fn begin_now<E: Event>(
         return Err(nobody(shared, event, mismatched));
     }
     let mut places = Vec::new();
+    let mut missing = Vec::new();
     for inbox in &local {
         if passes(inbox, &event) {
             match inbox.reserve() {
                 Ok(charge) => places.push((inbox, charge)),
                 Err(Room::Full) if !inbox.is_closed() => return Ok(Some(event)),
+                Err(Room::Stalled) => missing.push(inbox),
                 Err(_) => {}
             }
         }
     }
     reserved.send();
+    missing.into_iter().for_each(|inbox| inbox.miss());
     leave_out::<E>(shared, &audience, reach);
     let event = Arc::new(event);
     for (inbox, charge) in places {
@@ -223,6 +226,8 @@ pub(crate) fn begin_now<E: Event>(
 /// Room at peers that is given back unless the event is sent.
 struct Reserved<'a> {
     targets: Vec<&'a Peer>,
+    // Who is stalled, and misses the event if it is sent.
+    missing: Vec<&'a Peer>,
     payload: Vec<u8>,
 }
 
@@ -230,13 +235,18 @@ impl<'a> Reserved<'a> {
     fn reserve(&mut self, target: &'a Peer) -> Push {
         let len = self.payload.len();
         let push = target.connection.update(|session| session.reserve(target.slot, len));
-        if push == Push::Queued {
-            self.targets.push(target);
+        match push {
+            Push::Queued => self.targets.push(target),
+            Push::Missed => self.missing.push(target),
+            _ => {}
         }
         push
     }
 
     fn send(mut self) {
+        for target in &self.missing {
+            target.connection.update(|session| session.miss(target.slot));
+        }
         for target in std::mem::take(&mut self.targets) {
             let connection = &target.connection;
             connection.update(|s| s.push_reserved(target.slot, None, &self.payload));

@@ -159,6 +159,11 @@ impl<E> Inbox<E> {
         Ok(charge)
     }
 
+    /// Counts an event of the endpoint itself for which there was no place.
+    pub(crate) fn miss(&self) {
+        self.lagged(self.room.miss());
+    }
+
     /// Says that somebody waits for a place, and listens for it.
     pub(crate) fn listen(&self, now: Instant) -> EventListener {
         self.room.listen(now)

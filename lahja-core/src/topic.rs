@@ -334,6 +334,10 @@ pub(crate) fn offer<E>(inbox: &Inbox<E>, event: impl FnOnce() -> Received<E>) ->
             Offer::Taken
         }
         Err(Room::Full) if !inbox.is_closed() => Offer::Full,
+        Err(Room::Stalled) => {
+            inbox.miss();
+            Offer::Taken
+        }
         Err(_) => Offer::Taken,
     }
 }

@@ -103,6 +103,11 @@ impl LocalRoom {
         }
     }
 
+    /// Counts an event that found no place. Returns how many are to be told at once.
+    pub(super) fn miss(&self) -> u64 {
+        lock(&self.outlet).miss()
+    }
+
     /// Returns how many events found no place, for a consumer who is to be told now.
     pub(super) fn take_missed(&self) -> u64 {
         lock(&self.outlet).take_missed()

@@ -77,6 +77,7 @@ fn a_consumer_that_consumes_nothing_for_too_long_misses_events_and_is_told() {
     assert_eq!(inbox.sweep(start, limit), Some(start + limit));
     assert_eq!(inbox.sweep(start + limit, limit), None);
     assert!(matches!(inbox.reserve(), Err(Room::Stalled)));
+    inbox.miss();
     assert_eq!(take(&inbox, 2), [0, 1]);
     push(&inbox, [9]);
     assert_eq!(take(&inbox, 2), [-1, 9]);
@@ -104,6 +105,7 @@ fn missing(count: u64) -> Inbox<u32> {
     assert_eq!(inbox.sweep(start + patience, patience), None);
     for _ in 0..count {
         assert!(matches!(inbox.reserve(), Err(Room::Stalled)));
+        inbox.miss();
     }
     inbox
 }
@@ -121,4 +123,13 @@ fn what_a_stalled_consumer_missed_is_told_though_the_queue_is_closed() {
     let inbox = missing(2);
     inbox.close(Rest::Keep);
     assert_eq!(take(&inbox, 2), [7, -2]);
+}
+
+#[test]
+fn what_finds_no_place_and_is_missed_once_there_is_one_again_is_told_at_once() {
+    let inbox = missing(0);
+    assert_eq!(take(&inbox, 1), [7]);
+    push(&inbox, [8]);
+    inbox.miss();
+    assert_eq!(take(&inbox, 2), [8, -1]);
 }

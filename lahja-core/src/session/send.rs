@@ -26,10 +26,13 @@ impl Session {
             self.asked.extend(request);
             self.push_unchecked(slot, request, payload);
         }
+        if room == Push::Missed {
+            self.miss(slot);
+        }
         room
     }
 
-    /// Takes room for an event without sending it yet.
+    /// Takes room for an event without sending it yet, and without counting it as missed yet.
     pub(crate) fn reserve(&mut self, slot: Slot, payload_len: usize) -> Push {
         if let Some(too_large) = self.too_large(payload_len) {
             return too_large;
@@ -62,6 +65,14 @@ impl Session {
     pub(crate) fn unreserve(&mut self, slot: Slot, payload_len: usize) {
         if let Some(outlet) = self.outlet(slot) {
             outlet.untake(charge(payload_len));
+        }
+    }
+
+    /// Counts an event that the peer misses.
+    pub(crate) fn miss(&mut self, slot: Slot) {
+        if let Some(outlet) = self.outlet(slot) {
+            let told = outlet.miss();
+            self.push_lagged(slot.number, told);
         }
     }
 
