@@ -157,8 +157,12 @@ async fn leave(me: &Me, before: Held) -> Result<()> {
         _ = poll_once(&mut closing).await;
         reach(me.birth.fate, Point::Closing);
     }
-    me.until_quiet().await;
+    // Who leaves in the course of the run does so in the middle of its work.
+    if !matches!(me.birth.fate, Fate::Leaves(_)) {
+        me.until_quiet().await;
+    }
     let undelivered = me.endpoint.close(CLOSING).await.undelivered;
+    me.until_quiet().await;
     me.journal.note_at_once(&Record::Closed { last: me.has_broadcast(), undelivered });
     // The link to the parent is there until the process ends.
     let kept = usize::from(me.birth.way == Way::Spawned);

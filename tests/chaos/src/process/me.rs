@@ -95,6 +95,11 @@ impl Me {
         }
     }
 
+    /// Tells whether the process is to leave within this time.
+    pub(crate) fn leaves_within(&self, time: Duration) -> bool {
+        matches!(self.birth.fate, Fate::Leaves(after) if self.born.elapsed() + time >= after)
+    }
+
     /// Stops here to be killed, if it is time for that.
     pub(crate) fn reach(&self, point: Point) {
         if self.is_due(point) {

@@ -19,6 +19,9 @@ const LARGE: usize = 3 << 20;
 /// How many events fill every window.
 const FLOOD: u64 = 20_000;
 
+/// How long before it leaves a process begins to fill them.
+const FLOODED: Duration = Duration::from_millis(30);
+
 /// Begins to broadcast.
 pub(super) fn produce<T: Tick>(
     me: &Arc<Me>,
@@ -33,7 +36,7 @@ async fn producing<T: Tick>(me: Arc<Me>, mut dice: fastrand::Rng, _busy: Busy) {
     while !me.is_quiet() {
         let burst = match dice.u32(0..256) {
             0 => FLOOD / 10,
-            _ if me.is_due(Point::WaitingForRoom) => FLOOD,
+            _ if me.is_due(Point::WaitingForRoom) || me.leaves_within(FLOODED) => FLOOD,
             _ => dice.u64(1..160),
         };
         for _ in 0..burst {

@@ -36,12 +36,12 @@ pub(super) async fn end(mesh: &Mesh) -> Result<()> {
         censuses.push(ask(&client, slot, || Settle(last.clone())).await?);
     }
     look_at(mesh, &slots, &censuses);
-    mesh.let_leave();
     // Children are asked by their parent.
-    for (slot, name) in slots.iter().enumerate() {
-        if !mesh.is_handed(slot) {
-            ask(&client, name, || Leave).await?;
-        }
+    let independent: Vec<_> =
+        slots.iter().enumerate().filter(|(slot, _)| !mesh.is_handed(*slot)).collect();
+    mesh.let_leave();
+    for (_, name) in independent {
+        ask(&client, name, || Leave).await?;
     }
     client.close(PATIENCE).await;
     Ok(())
