@@ -89,7 +89,11 @@ pub(crate) enum Record {
     /// Whoever was in the slot is gone, and all that came from there has been read.
     Gone(usize),
     /// A life in a slot has said, after it knew of the subscription, which event it broadcasts next.
-    Next { slot: usize, life: u32, next: u64 },
+    Next {
+        slot: usize,
+        life: u32,
+        next: u64,
+    },
     /// Questions to a slot up to this number may be asked from now on.
     MayAsk(usize, u64),
     /// Questions of this life to a slot have ended; its own life is in the run.
@@ -97,7 +101,10 @@ pub(crate) enum Record {
     /// Questions that were received.
     Asked(Run),
     /// The endpoint was closed after an event of this number, with so much undelivered.
-    Closed { last: u64, undelivered: u64 },
+    Closed {
+        last: u64,
+        undelivered: u64,
+    },
     /// Everything that the others have broadcast is there, and no question is open.
     Settled,
     /// What the process itself found wrong.
@@ -173,9 +180,7 @@ fn parse(line: &str) -> Option<Record> {
         "l" => Record::Lagged(Which::Lossless, slot(field())?, number(field())?),
         "d" => Record::Lagged(Which::Slow, slot(field())?, number(field())?),
         "g" => Record::Gone(slot(field())?),
-        "n" => {
-            Record::Next { slot: slot(field())?, life: life(field())?, next: number(field())? }
-        }
+        "n" => Record::Next { slot: slot(field())?, life: life(field())?, next: number(field())? },
         "q" => Record::MayAsk(slot(field())?, number(field())?),
         "e" => Record::Ended(run()?, Outcome::parse(field()?)?),
         "h" => Record::Asked(run()?),
@@ -369,7 +374,8 @@ mod tests {
 
     #[test]
     fn what_is_no_record_is_refused() {
-        for line in ["", "z", "b", "b x", "r 1 abc 3 2", "r 8 abc 2 3", "e 1 abc 1 1 lost", "n 1 2"] {
+        for line in ["", "z", "b", "b x", "r 1 abc 3 2", "r 8 abc 2 3", "e 1 abc 1 1 lost", "n 1 2"]
+        {
             assert!(line.parse::<Record>().is_err(), "{line:?}");
         }
     }

@@ -13,7 +13,9 @@ use std::time::{Duration, Instant};
 
 use futures_lite::future::{or, poll_once, yield_now};
 use lahja_smol::{Endpoint, EventBus, Limits, Smol};
-use rustix::process::{Resource, Rlimit, Signal, getrlimit, set_parent_process_death_signal, setrlimit};
+use rustix::process::{
+    Resource, Rlimit, Signal, getrlimit, set_parent_process_death_signal, setrlimit,
+};
 use smol::{Executor, Timer};
 
 use crate::Result;
@@ -81,9 +83,7 @@ async fn join(
     let joining = async {
         Ok::<_, crate::Error>(match &birth.way {
             Way::Spawned => EventBus::connect_on(smol).limits(limits()).await?,
-            Way::Joins(bus) => {
-                EventBus::at_on(smol, bus)?.endpoint(name).limits(limits()).await?
-            }
+            Way::Joins(bus) => EventBus::at_on(smol, bus)?.endpoint(name).limits(limits()).await?,
         })
     };
     let mut joining = pin!(joining);

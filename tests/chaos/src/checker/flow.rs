@@ -89,7 +89,9 @@ impl Flow<'_> {
             self.report(format!("event {first} came after event {last}"));
         } else if first - last - 1 != declared {
             let lost = first - last - 1;
-            self.report(format!("{lost} events before event {first} are lost, {declared} declared"));
+            self.report(format!(
+                "{lost} events before event {first} are lost, {declared} declared"
+            ));
         }
     }
 

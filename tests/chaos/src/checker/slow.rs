@@ -40,8 +40,9 @@ pub(super) fn check(me: &Life, slot: usize, found: &mut Vec<Violation>) {
                 if let Some(lost) = place.map(|place| first - place) {
                     if lost != declared {
                         let first = run.first;
-                        let what =
-                            format!("{lost} were dropped before event {first}, {declared} declared");
+                        let what = format!(
+                            "{lost} were dropped before event {first}, {declared} declared"
+                        );
                         found.push(me.violation(Some(slot), line, what));
                     }
                 }

@@ -259,7 +259,8 @@ fn a_wrong_count_of_what_was_dropped_is_found() {
 
 #[test]
 fn what_was_dropped_is_counted_across_losses_and_lives() {
-    let beside = [received(FIRST, 1, 20), lagged(5), received(FIRST, 26, 30), received(SECOND, 1, 9)];
+    let beside =
+        [received(FIRST, 1, 20), lagged(5), received(FIRST, 26, 30), received(SECOND, 1, 9)];
     let with = |dropped| {
         let mut journal = beside.to_vec();
         journal.extend([slowly(FIRST, 18, 18), dropped, slowly(SECOND, 3, 4)]);
@@ -273,7 +274,8 @@ fn what_was_dropped_is_counted_across_losses_and_lives() {
 #[test]
 fn what_came_slowly_twice_or_in_disorder_is_found() {
     for (first, last) in [(5, 5), (2, 3)] {
-        let found = wrong(&[received(FIRST, 1, 20), slowly(FIRST, 1, 5), slowly(FIRST, first, last)]);
+        let found =
+            wrong(&[received(FIRST, 1, 20), slowly(FIRST, 1, 5), slowly(FIRST, first, last)]);
         finds(&found, &format!("event {first} came slowly, and not in its turn"));
     }
 }

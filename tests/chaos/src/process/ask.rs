@@ -71,7 +71,9 @@ async fn put(me: &Me, slot: usize, question: Question) -> (Outcome, Option<Answe
         Ok(answer) => {
             let Question { life, number: answered } = answer.question;
             if (life, answered) != (me.birth.life, number) {
-                me.fault(format_args!("question {number} has the answer to {answered} of {life:x}"));
+                me.fault(format_args!(
+                    "question {number} has the answer to {answered} of {life:x}"
+                ));
             }
             (Outcome::Answered, Some(answer))
         }
