@@ -102,12 +102,13 @@ pub(super) struct Leaving {
 }
 
 impl Leaving {
-    /// Waits for the end of the process. Returns the last line that it has said.
-    pub(super) async fn ended(mut self) -> Result<(ExitStatus, String)> {
-        let mut last = String::new();
+    /// Waits for the end of the process. Tells whether it was one in order.
+    pub(super) async fn ended_in_order(mut self) -> Result<(ExitStatus, bool)> {
+        let mut has_left = false;
         while let Some(line) = self.said.next().await {
-            last = line?;
+            has_left |= line? == "left";
         }
-        Ok((self.status.await?, last))
+        let status = self.status.await?;
+        Ok((status, has_left && status.success()))
     }
 }

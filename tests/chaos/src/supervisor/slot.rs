@@ -126,10 +126,10 @@ pub(super) async fn live(
                 }
             }
             Next::ToLeave => {
-                let (status, last) = started.shut_down(&mesh.executor).ended().await?;
-                if !status.success() || last != "left" {
-                    let what = format!("e{slot} of {life:08x} ended with {status}, not in order");
-                    mesh.violation(what);
+                let leaving = started.shut_down(&mesh.executor);
+                let (status, in_order) = leaving.ended_in_order().await?;
+                if !in_order {
+                    mesh.violation(format!("e{slot} of {life:08x} ended with {status}, early"));
                 }
                 return Ok(mesh.end_life(slot, life, End::Survived));
             }
