@@ -129,7 +129,9 @@ pub(super) async fn live(
                 let leaving = started.shut_down(&mesh.executor);
                 let (status, in_order) = leaving.ended_in_order().await?;
                 if !in_order {
-                    mesh.violation(format!("e{slot} of {life:08x} ended with {status}, early"));
+                    mesh.violation(format!(
+                        "e{slot} of {life:08x} ended with {status}, not in order"
+                    ));
                 }
                 return Ok(mesh.end_life(slot, life, End::Survived));
             }
