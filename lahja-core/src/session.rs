@@ -345,9 +345,11 @@ impl Session {
         }
     }
 
-    /// Ends the session in order: what is queued still goes out, then a goodbye.
+    /// Ends the session in order: what is queued still goes out, then what was missed is told, then
+    /// a goodbye.
     pub(crate) fn say_goodbye(&mut self) {
         if !self.has_ended() {
+            self.tell_missed();
             self.push(&Message::Goodbye);
             self.phase = Phase::Ended;
         }

@@ -54,10 +54,7 @@ impl Session {
         match outlet.take(charge(payload_len)) {
             Room::Yes => Push::Queued,
             Room::Full => Push::Full,
-            Room::Stalled => {
-                self.sent.missed += 1;
-                Push::Missed
-            }
+            Room::Stalled => Push::Missed,
         }
     }
 
@@ -72,7 +69,18 @@ impl Session {
     pub(crate) fn miss(&mut self, slot: Slot) {
         if let Some(outlet) = self.outlet(slot) {
             let told = outlet.miss();
+            self.sent.missed += 1;
             self.push_lagged(slot.number, told);
+        }
+    }
+
+    /// Tells of what the peer has missed and was not told yet, at the end of the session.
+    pub(super) fn tell_missed(&mut self) {
+        for number in 0..self.outlets.len() {
+            if let Some((_, outlet)) = &mut self.outlets[number] {
+                let count = outlet.take_missed();
+                self.push_lagged(number as u32, count);
+            }
         }
     }
 

@@ -163,6 +163,7 @@ fn a_refused_broadcast_is_not_counted_as_missed_by_a_stalled_peer() {
             for _ in 0..100 {
                 assert!(is_full(&a.broadcast(Number(4)).now()));
             }
+            assert_eq!(a.traffic("x").unwrap().sent.missed, 1);
             stalled.say(&wire::credit(0, 17));
             assert_eq!(stalled.hear(wire::kind::EVENT).await, wire::event(0, &[1]));
             assert_eq!(stalled.hear(wire::kind::LAGGED).await, wire::lagged(0, 1));
