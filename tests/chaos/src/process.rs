@@ -16,6 +16,7 @@ use lahja_smol::{Endpoint, EventBus, Limits, Smol};
 use rustix::process::{
     Resource, Rlimit, Signal, getrlimit, set_parent_process_death_signal, setrlimit,
 };
+use smol::net::unix::UnixStream;
 use smol::{Executor, Timer};
 
 use crate::Result;
@@ -56,8 +57,8 @@ pub(crate) fn run(birth: Birth) -> Result<ExitCode> {
 
 async fn live(birth: Birth, journal: Journal, executor: Arc<Executor<'static>>) -> Result<()> {
     let born = Instant::now();
-    // The first timer starts what all of them need.
-    Timer::after(Duration::from_millis(1)).await;
+    // The first socket starts what all of them need.
+    drop(UnixStream::pair()?);
     let before = Held::count()?;
     if birth.descriptors == Descriptors::Few {
         limit_descriptors(before.descriptors + birth.processes - 1 + DESCRIPTORS)?;
