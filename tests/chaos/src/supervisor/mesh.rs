@@ -23,7 +23,7 @@ use crate::process::STALLED_AFTER;
 /// How often the state of the mesh is looked at.
 const LOOK: Duration = Duration::from_millis(20);
 
-/// The most memory that a process may have in use: twice what was seen in long runs.
+/// The most memory that a process may have in use: more than twice what was seen in long runs.
 const MOST_MEMORY: u64 = 96 << 20;
 
 /// A process to send signals to, which is not confused with a later one of the same id.
