@@ -81,9 +81,14 @@ impl Outlet {
         self.mismatched
     }
 
-    /// Counts an event that found no room because the peer is stalled.
-    pub(crate) fn miss(&mut self) {
+    /// Counts an event that found no room because the peer was stalled. Returns how many are to be
+    /// told at once, since it has come back meanwhile.
+    pub(crate) fn miss(&mut self) -> u64 {
         self.missed += 1;
+        match self.stalled {
+            true => 0,
+            false => self.take_missed(),
+        }
     }
 
     /// Undoes a [`take`](Self::take) that found room, for an event that was not sent after all.
@@ -290,9 +295,10 @@ mod tests {
         assert_eq!(outlet.sweep(start + SECOND / 2, SECOND), Sweep::At(start + SECOND));
         assert_eq!(outlet.sweep(start + SECOND, SECOND), Sweep::Stalled);
         assert_eq!(outlet.take(1), Room::Stalled);
-        outlet.miss();
-        outlet.miss();
+        assert_eq!(outlet.miss(), 0);
+        assert_eq!(outlet.miss(), 0);
         assert_eq!(outlet.give(50), Ok(2));
+        assert_eq!(outlet.miss(), 1);
         assert_eq!(outlet.take(1), Room::Yes);
         assert_eq!(outlet.give(1), Ok(0));
     }

@@ -161,7 +161,7 @@ impl<E> Inbox<E> {
 
     /// Counts an event of the endpoint itself that finds no place because the consumer is stalled.
     pub(crate) fn miss(&self) {
-        self.room.miss();
+        self.lagged(self.room.miss());
     }
 
     /// Says that somebody waits for a place, and listens for it.

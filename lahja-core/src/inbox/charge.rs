@@ -103,9 +103,9 @@ impl LocalRoom {
         }
     }
 
-    /// Counts an event that finds no place because the consumer is stalled.
-    pub(super) fn miss(&self) {
-        lock(&self.outlet).miss();
+    /// Counts an event that found no place. Returns how many are to be told at once.
+    pub(super) fn miss(&self) -> u64 {
+        lock(&self.outlet).miss()
     }
 
     /// Returns how many events found no place, for a consumer who is to be told now.

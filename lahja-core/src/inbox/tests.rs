@@ -124,3 +124,12 @@ fn what_a_stalled_consumer_missed_is_told_though_the_queue_is_closed() {
     inbox.close(Rest::Keep);
     assert_eq!(take(&inbox, 2), [7, -2]);
 }
+
+#[test]
+fn what_finds_no_place_and_is_missed_once_there_is_one_again_is_told_at_once() {
+    let inbox = missing(0);
+    assert_eq!(take(&inbox, 1), [7]);
+    push(&inbox, [8]);
+    inbox.miss();
+    assert_eq!(take(&inbox, 2), [8, -1]);
+}

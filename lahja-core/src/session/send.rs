@@ -62,9 +62,7 @@ impl Session {
     /// Counts an event that a stalled peer misses.
     pub(crate) fn miss(&mut self, slot: Slot) {
         let Some(outlet) = self.outlet(slot) else { return };
-        outlet.miss();
-        // It may have come back since it was asked for room.
-        let count = if outlet.is_stalled() { 0 } else { outlet.take_missed() };
+        let count = outlet.miss();
         self.sent.missed += 1;
         self.push_lagged(slot.number, count);
     }

@@ -6,10 +6,10 @@ use std::task::{Context, Wake, Waker};
 use std::time::Duration;
 
 use futures_lite::future::zip;
-use lahja_core::{Endpoint, Received};
+use lahja_core::{Endpoint, Limits, Received};
 
 use super::{Number, Peer, Question, Text, settle, wire};
-use crate::common::{TestRuntime, build, run};
+use crate::common::{TestRuntime, build, run, with_limits};
 
 const NUMBERS: &[(wire::Topic, u32)] = &[(wire::topic::<Number>(), 1 << 20)];
 
@@ -158,5 +158,24 @@ fn an_endpoint_that_closes_leaves_rather_than_fail_what_it_was_asked() {
         };
         zip(a.close(Duration::from_secs(60)), hearing).await;
         assert!(gives_up.0.lock().unwrap().is_none());
+    });
+}
+
+#[test]
+fn what_a_stalled_peer_has_missed_is_told_before_the_goodbye() {
+    const NARROW: &[(wire::Topic, u32)] = &[(wire::topic::<Number>(), 1)];
+    run(|runtime| async move {
+        let mut limits = Limits::default();
+        limits.stalled_after = Duration::from_millis(20);
+        let a = with_limits(&runtime, "a", limits);
+        let mut peer = Peer::join(&a, "x", NARROW).await;
+        broadcast_all(&a, 0..4).await;
+        zip(a.close(Duration::from_secs(10)), async {
+            assert_eq!(peer.hear(wire::kind::EVENT).await, wire::event(0, &[0]));
+            assert_eq!(peer.hear(wire::kind::LAGGED).await, wire::lagged(0, 3));
+            peer.hear(wire::kind::GOODBYE).await;
+            drop(peer);
+        })
+        .await;
     });
 }

@@ -4,12 +4,13 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
+use std::time::Duration;
 
 use futures_lite::future::poll_once;
-use lahja_core::{BroadcastError, Endpoint, Overflow};
+use lahja_core::{BroadcastError, Endpoint, Lagged, Limits, Overflow};
 
 use super::{Number, Peer, settle, wire};
-use crate::common::{build, run};
+use crate::common::{build, run, with_limits};
 
 /// A window that so many small numbers fill.
 const PLACES: u32 = 4;
@@ -141,5 +142,51 @@ fn a_place_that_a_refused_broadcast_had_taken_at_home_is_free_again() {
         drop(wide);
         a.broadcast(Number(5)).now().unwrap();
         assert_eq!(narrow.next().await.unwrap().unwrap().0, 5);
+    });
+}
+
+#[test]
+fn a_refused_broadcast_is_not_counted_as_missed_by_a_stalled_peer() {
+    run(|runtime| async move {
+        // Whether the stalled one is asked before or after the refusal depends on who came first.
+        for stalled_first in [true, false] {
+            let mut limits = Limits::default();
+            limits.stalled_after = Duration::from_millis(20);
+            let a = with_limits(&runtime, "a", limits);
+            let [first, second] = if stalled_first { ["x", "y"] } else { ["y", "x"] };
+            let mut first = Peer::join(&a, first, NARROW).await;
+            let mut second = Peer::join(&a, second, NARROW).await;
+            let stalled = if stalled_first { &mut first } else { &mut second };
+            a.broadcast(Number(1)).to("x").now().unwrap();
+            a.broadcast(Number(2)).to("x").await.unwrap();
+            a.broadcast(Number(3)).to("y").now().unwrap();
+            for _ in 0..100 {
+                assert!(is_full(&a.broadcast(Number(4)).now()));
+            }
+            assert_eq!(a.traffic("x").unwrap().sent.missed, 1);
+            stalled.say(&wire::credit(0, 17));
+            assert_eq!(stalled.hear(wire::kind::EVENT).await, wire::event(0, &[1]));
+            assert_eq!(stalled.hear(wire::kind::LAGGED).await, wire::lagged(0, 1));
+        }
+    });
+}
+
+#[test]
+fn a_refused_broadcast_is_not_counted_as_missed_at_home() {
+    run(|runtime| async move {
+        let mut limits = Limits::default();
+        limits.stalled_after = Duration::from_millis(20);
+        let a = with_limits(&runtime, "a", limits);
+        let mut stalled = a.subscription::<Number>().capacity(1).stream();
+        a.broadcast(Number(1)).await.unwrap();
+        a.broadcast(Number(2)).await.unwrap();
+        let full = a.subscription::<Number>().capacity(1).stream();
+        a.broadcast(Number(3)).now().unwrap();
+        for _ in 0..100 {
+            assert!(is_full(&a.broadcast(Number(4)).now()));
+        }
+        assert_eq!(stalled.next().await.unwrap().unwrap().0, 1);
+        assert_eq!(stalled.next().await.unwrap().unwrap_err(), Lagged(2));
+        drop(full);
     });
 }
