@@ -28,6 +28,7 @@
 //! ```
 
 mod explorer;
+mod parts;
 mod place;
 #[cfg(test)]
 mod tests;

@@ -3,11 +3,12 @@
 use std::any::type_name;
 use std::fmt;
 
-use serde::de::value::{StrDeserializer, U32Deserializer};
+use serde::de::value::U32Deserializer;
 use serde::de::{self, DeserializeSeed, IntoDeserializer, Visitor};
 
 use super::Kind;
 use super::explorer::{Asked, Explorer, Slot};
+use super::parts::{Fields, Parts};
 
 /// How many numbers are tried, from 0 on.
 const NUMBERS: usize = 64;
@@ -92,7 +93,7 @@ impl<'a> Place<'a> {
     }
 
     /// Returns the place of a part.
-    fn part(&mut self, node: usize, part: usize) -> Place<'_> {
+    pub(super) fn part(&mut self, node: usize, part: usize) -> Place<'_> {
         let slot = Slot { node, part };
         Place { explorer: &mut *self.explorer, slot, depth: self.depth + 1 }
     }
@@ -105,9 +106,9 @@ impl<'a> Place<'a> {
         visitor: V,
     ) -> Result<V::Value, Halt> {
         self.explorer.expect(node, len);
-        let mut parts = Parts { place: &mut self, node, next: 0, len };
+        let mut parts = Parts::new(&mut self, node, len);
         let value = visitor.visit_seq(&mut parts)?;
-        let taken = parts.next;
+        let taken = parts.taken();
         self.explorer.limit(node, taken);
         Ok(value)
     }
@@ -121,10 +122,7 @@ impl<'a> Place<'a> {
     ) -> Result<V::Value, Halt> {
         match self.explorer.reordered(node) {
             None => self.tuple(node, names.len(), visitor),
-            Some(order) => {
-                let left = order.into_iter();
-                visitor.visit_map(Fields { place: &mut self, node, names, left, field: 0 })
-            }
+            Some(order) => visitor.visit_map(Fields::new(&mut self, node, names, order)),
         }
     }
 
@@ -231,13 +229,13 @@ impl<'de> de::Deserializer<'de> for Place<'_> {
     fn deserialize_seq<V: Visitor<'de>>(mut self, visitor: V) -> Result<V::Value, Halt> {
         let node = self.composite::<V>(Kind::Sequence, &[], 2)?;
         let len = usize::from(self.explorer.enters(self.slot, node));
-        visitor.visit_seq(Parts { place: &mut self, node, next: 0, len })
+        visitor.visit_seq(Parts::new(&mut self, node, len))
     }
 
     fn deserialize_map<V: Visitor<'de>>(mut self, visitor: V) -> Result<V::Value, Halt> {
         let node = self.composite::<V>(Kind::Map, &[], 2)?;
         let len = 2 * usize::from(self.explorer.enters(self.slot, node));
-        visitor.visit_map(Parts { place: &mut self, node, next: 0, len })
+        visitor.visit_map(Parts::new(&mut self, node, len))
     }
 
     fn deserialize_tuple<V: Visitor<'de>>(
@@ -338,81 +336,5 @@ impl<'de> de::VariantAccess<'de> for Place<'_> {
         let asked = Asked { kind: Kind::Struct, names: fields, visitor: "" };
         let node = self.explorer.ask_variant(self.slot, self.depth, asked).ok_or(Halt)?;
         self.fields(node, fields, visitor)
-    }
-}
-
-/// Parts that are given in order: those of a tuple, one element, or one entry.
-struct Parts<'a, 'b> {
-    place: &'a mut Place<'b>,
-    node: usize,
-    next: usize,
-    len: usize,
-}
-
-impl Parts<'_, '_> {
-    fn next(&mut self) -> Option<Place<'_>> {
-        let part = self.next;
-        if part == self.len {
-            return None;
-        }
-        self.next += 1;
-        Some(self.place.part(self.node, part))
-    }
-}
-
-impl<'de> de::SeqAccess<'de> for Parts<'_, '_> {
-    type Error = Halt;
-
-    fn next_element_seed<S: DeserializeSeed<'de>>(
-        &mut self,
-        seed: S,
-    ) -> Result<Option<S::Value>, Halt> {
-        self.next().map(|place| seed.deserialize(place)).transpose()
-    }
-
-    fn size_hint(&self) -> Option<usize> {
-        Some(self.len - self.next)
-    }
-}
-
-impl<'de> de::MapAccess<'de> for Parts<'_, '_> {
-    type Error = Halt;
-
-    fn next_key_seed<S: DeserializeSeed<'de>>(
-        &mut self,
-        seed: S,
-    ) -> Result<Option<S::Value>, Halt> {
-        de::SeqAccess::next_element_seed(self, seed)
-    }
-
-    fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, Halt> {
-        seed.deserialize(self.next().ok_or(Halt)?)
-    }
-}
-
-/// The fields of a struct, given by name.
-struct Fields<'a, 'b> {
-    place: &'a mut Place<'b>,
-    node: usize,
-    names: &'static [&'static str],
-    left: std::vec::IntoIter<usize>,
-    field: usize,
-}
-
-impl<'de> de::MapAccess<'de> for Fields<'_, '_> {
-    type Error = Halt;
-
-    fn next_key_seed<S: DeserializeSeed<'de>>(
-        &mut self,
-        seed: S,
-    ) -> Result<Option<S::Value>, Halt> {
-        let Some(field) = self.left.next() else { return Ok(None) };
-        self.field = field;
-        let name: StrDeserializer<'_, Halt> = self.names[field].into_deserializer();
-        seed.deserialize(name).map(Some)
-    }
-
-    fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, Halt> {
-        seed.deserialize(self.place.part(self.node, self.field))
     }
 }

@@ -13,6 +13,7 @@ use super::*;
 
 mod finding;
 mod fingerprints;
+mod of_serde;
 mod reading;
 
 /// Writes a type's structure on one line. A part within itself is how many levels up it is.
