@@ -180,6 +180,23 @@ impl Outlet {
     }
 }
 
+#[cfg(any(test, fuzzing))]
+impl Outlet {
+    /// Panics if more was sent than a window and the event that exceeded it.
+    pub(crate) fn check(&self, max_frame: usize) {
+        assert!(self.outstanding < self.window + charge(max_frame));
+        assert!(self.missed == 0 || self.stalled || self.mismatched);
+    }
+
+    pub(crate) fn outstanding(&self) -> u64 {
+        self.outstanding
+    }
+
+    pub(crate) fn window(&self) -> u64 {
+        self.window
+    }
+}
+
 /// What a look at the clock found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Sweep {
