@@ -27,6 +27,8 @@ pub(crate) fn charge(len: usize) -> u64 {
 pub(crate) struct Outlet {
     window: u64,
     outstanding: u64,
+    // What of it is for events that are not sent yet.
+    reserved: u64,
     missed: u64,
     stalled: bool,
     mismatched: bool,
@@ -50,6 +52,7 @@ impl Outlet {
         Self {
             window: u64::from(window).max(1),
             outstanding: 0,
+            reserved: 0,
             missed: 0,
             stalled: false,
             mismatched: false,
@@ -62,12 +65,26 @@ impl Outlet {
         if self.stalled {
             return Room::Stalled;
         }
-        if self.is_full() {
+        if self.is_full() || self.exceeds_reservations(bytes) {
             return Room::Full;
         }
         self.outstanding += bytes;
         self.blocked_since = None;
         Room::Yes
+    }
+
+    /// Takes room for an event that is sent later, or not at all.
+    pub(crate) fn reserve(&mut self, bytes: u64) -> Room {
+        let room = self.take(bytes);
+        if room == Room::Yes {
+            self.reserved += bytes;
+        }
+        room
+    }
+
+    /// Notes that an event is sent for which there is room.
+    pub(crate) fn use_reserved(&mut self, bytes: u64) {
+        self.reserved = self.reserved.saturating_sub(bytes);
     }
 
     /// Counts an event that the consumer cannot read. Tells whether it is the first one.
@@ -91,8 +108,9 @@ impl Outlet {
         }
     }
 
-    /// Undoes a [`take`](Self::take) that found room, for an event that was not sent after all.
-    pub(crate) fn untake(&mut self, bytes: u64) {
+    /// Undoes a [`reserve`](Self::reserve) for an event that is not sent after all.
+    pub(crate) fn unreserve(&mut self, bytes: u64) {
+        self.use_reserved(bytes);
         // A peer may have returned credit for what it was never sent.
         self.outstanding = self.outstanding.saturating_sub(bytes);
     }
@@ -143,6 +161,12 @@ impl Outlet {
         self.outstanding >= self.window
     }
 
+    /// Tells whether an event would exceed the window before those that have room in it: were it to
+    /// overtake them, the peer would have to refuse them.
+    fn exceeds_reservations(&self, bytes: u64) -> bool {
+        self.reserved > 0 && self.outstanding + bytes > self.window
+    }
+
     pub(crate) fn is_stalled(&self) -> bool {
         self.stalled
     }
@@ -158,6 +182,23 @@ impl Outlet {
             Some(since) => since.checked_add(limit).map_or(Sweep::Idle, Sweep::At),
             None => Sweep::Idle,
         }
+    }
+}
+
+#[cfg(any(test, fuzzing))]
+impl Outlet {
+    /// Panics if more was sent than a window and the event that exceeded it.
+    pub(crate) fn check(&self, max_frame: usize) {
+        assert!(self.outstanding < self.window + charge(max_frame));
+        assert!(self.missed == 0 || self.stalled || self.mismatched);
+    }
+
+    pub(crate) fn outstanding(&self) -> u64 {
+        self.outstanding
+    }
+
+    pub(crate) fn window(&self) -> u64 {
+        self.window
     }
 }
 
@@ -274,6 +315,26 @@ mod tests {
         let mut outlet = Outlet::new(100);
         assert_eq!(outlet.take(10_000), Room::Yes);
         assert_eq!(outlet.take(1), Room::Full);
+    }
+
+    #[test]
+    fn an_event_that_exceeds_the_window_does_not_overtake_those_that_have_room() {
+        let mut outlet = Outlet::new(100);
+        let intake = Intake::new(100);
+        assert_eq!(outlet.reserve(20), Room::Yes);
+        assert_eq!(outlet.take(60), Room::Yes);
+        intake.receive(60).unwrap();
+        assert_eq!(outlet.take(60), Room::Full);
+        outlet.use_reserved(20);
+        assert_eq!(intake.receive(20), Ok(()));
+        assert_eq!(outlet.take(60), Room::Yes);
+        intake.receive(60).unwrap();
+        assert_eq!(outlet.give(140), Ok(0));
+
+        assert_eq!(outlet.reserve(20), Room::Yes);
+        assert_eq!(outlet.take(90), Room::Full);
+        outlet.unreserve(20);
+        assert_eq!(outlet.take(90), Room::Yes);
     }
 
     #[test]

@@ -243,8 +243,7 @@ impl<'a> Reserved<'a> {
 
     fn send(mut self) {
         for target in std::mem::take(&mut self.targets) {
-            let connection = &target.connection;
-            connection.update(|s| s.push_reserved(target.slot, None, &self.payload));
+            target.connection.push_reserved(target.slot, &self.payload);
         }
         for target in &self.missing {
             target.connection.update(|session| session.miss(target.slot));

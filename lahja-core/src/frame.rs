@@ -12,7 +12,7 @@ use crate::error::FrameError;
 pub(crate) const PREFIX_LEN: usize = 4;
 
 /// The most that one read asks for while frames are small.
-const READ_CHUNK: usize = 64 * 1024;
+pub(crate) const READ_CHUNK: usize = 64 * 1024;
 
 /// A buffer that served a burst gives its memory back beyond this many bytes: some windows, since
 /// fresh memory costs more than the copy into it.
@@ -216,6 +216,12 @@ impl FrameDecoder {
         }
     }
 
+    /// Returns how much memory is held.
+    #[cfg(any(test, fuzzing))]
+    pub(crate) fn capacity(&self) -> usize {
+        self.buffer.len()
+    }
+
     /// Moves what is left to the front and grows the buffer to at most twice what has arrived.
     fn make_space(&mut self) {
         self.buffer.copy_within(self.start..self.end, 0);
@@ -223,7 +229,11 @@ impl FrameDecoder {
         self.start = 0;
         if self.buffer.len() - self.end < READ_CHUNK / 2 {
             let len = (self.end * 2).max(READ_CHUNK);
-            self.buffer.resize(len, 0);
+            match self.buffer.is_empty() {
+                // Faster than to grow, and the usual case.
+                true => self.buffer = vec![0; len],
+                false => self.buffer.resize(len, 0),
+            }
         }
     }
 }
@@ -265,6 +275,53 @@ mod tests {
             found.extend(decode_all(&mut decoder).unwrap());
             assert_eq!(found, contents, "split at {split}");
             assert_eq!(decoder.finish(), Ok(()));
+        }
+    }
+
+    /// Lengths at which the prefix gets another byte, a read is full, or the buffer grows: split at
+    /// every byte around the ends of the frames and of reads.
+    #[test]
+    fn frames_of_every_boundary_of_lengths_are_found_at_every_split_that_matters() {
+        let around = |at: usize| [at - 1, at, at + 1];
+        let lengths = [2, 128, 256, READ_CHUNK / 2, READ_CHUNK - PREFIX_LEN, READ_CHUNK];
+        for len in lengths.into_iter().flat_map(around) {
+            let content = vec![7; len];
+            let bytes = frames(&[&content, b"x", &content]);
+            let ends = [0, len + PREFIX_LEN, len + 2 * PREFIX_LEN + 1, READ_CHUNK / 2, READ_CHUNK];
+            let splits = ends.into_iter().flat_map(|end| end.saturating_sub(6)..end + 6);
+            for split in splits.map(|split| split.min(bytes.len())) {
+                let mut decoder = FrameDecoder::new(len);
+                decoder.feed(&bytes[..split]);
+                let mut found = decode_all(&mut decoder).unwrap();
+                decoder.feed(&bytes[split..]);
+                found.extend(decode_all(&mut decoder).unwrap());
+                assert!(found == [&content[..], b"x", &content], "{len} bytes split at {split}");
+                assert_eq!(decoder.finish(), Ok(()));
+            }
+        }
+    }
+
+    #[test]
+    fn up_to_four_bytes_are_a_length_or_less() {
+        for bytes in 0..=u16::MAX {
+            let [low, high] = bytes.to_le_bytes();
+            for prefix in [[low, high, 0, 0], [low, 0, high, 0], [low, 0, 0, high]] {
+                let mut decoder = FrameDecoder::new(10);
+                // The least that a read gives; the decoder's own buffer is filled by others.
+                decoder.buffer = prefix.to_vec();
+                for end in 0..PREFIX_LEN {
+                    decoder.end = end;
+                    assert_eq!(decoder.next_frame(), Ok(None));
+                }
+                decoder.end = PREFIX_LEN;
+                let len = u32::from_le_bytes(prefix) as usize;
+                let expected = match len {
+                    0 => Err(FrameError::Empty),
+                    1..=10 => Ok(None),
+                    _ => Err(FrameError::TooLong { len, max: 10 }),
+                };
+                assert_eq!(decoder.next_frame(), expected, "{prefix:?}");
+            }
         }
     }
 

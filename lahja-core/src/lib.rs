@@ -106,6 +106,9 @@ mod endpoint;
 mod error;
 mod event;
 mod frame;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod handler;
 mod hash;
 mod inbox;

@@ -10,6 +10,8 @@
 //!      \------------------\--------- refuse, goodbye ------------------^
 //! ```
 
+#[cfg(any(test, fuzzing))]
+mod check;
 mod handle;
 mod send;
 

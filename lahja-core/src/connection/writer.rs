@@ -70,6 +70,13 @@ impl Connection {
         self.notify();
     }
 
+    /// Queues an event for which room was reserved. One that would have exceeded the window before
+    /// it may wait for that.
+    pub(crate) fn push_reserved(&self, slot: Slot, payload: &[u8]) {
+        self.update(|session| session.push_reserved(slot, None, payload));
+        self.notify();
+    }
+
     /// Sends what was queued.
     pub(crate) fn send(&self) {
         self.update(|_| ());

@@ -114,6 +114,31 @@ fn a_number_over_its_width_is_refused() {
 }
 
 #[test]
+fn numbers_of_every_length_come_back_and_are_errors_at_every_cut() {
+    let boundaries = (0..64).flat_map(|bit| [(1 << bit) - 1, 1 << bit, (1 << bit) + 1]);
+    for number in boundaries.chain([u64::MAX]) {
+        let mut messages = vec![
+            Message::Acknowledge { epoch: number },
+            Message::Cancel { id: number },
+            Message::Lagged { number: 5, count: number },
+        ];
+        if let Ok(number) = u32::try_from(number) {
+            messages.push(Message::Credit { number, bytes: 1 });
+            messages.push(Message::Withdraw { epoch: 1, number });
+        }
+        for message in messages {
+            let mut bytes = Vec::new();
+            message.encode(&mut bytes);
+            for len in 0..bytes.len() {
+                let cut = Message::decode(&bytes[..len]);
+                assert_eq!(cut, Err(ProtocolError::TruncatedHeader { len }), "{message:?}");
+            }
+            assert_eq!(Message::decode(&bytes), Ok(message));
+        }
+    }
+}
+
+#[test]
 fn a_stranger_and_a_bad_name_are_told_apart() {
     let not_lahja = Message::decode(b"\x01GET /");
     assert_eq!(not_lahja, Err(ProtocolError::NotLahja));

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::{Push, Session, Slot};
-use crate::credit::{Room, Sweep, charge};
+use crate::credit::{Outlet, Room, Sweep, charge};
 use crate::message::Message;
 
 impl Session {
@@ -21,7 +21,7 @@ impl Session {
                 return Push::Full;
             }
         }
-        let room = self.reserve(slot, payload.len());
+        let room = self.take_room(slot, payload.len(), Outlet::take);
         match room {
             Push::Queued => {
                 self.asked.extend(request);
@@ -35,6 +35,15 @@ impl Session {
 
     /// Takes room for an event without sending it yet, or without counting it as missed yet.
     pub(crate) fn reserve(&mut self, slot: Slot, payload_len: usize) -> Push {
+        self.take_room(slot, payload_len, Outlet::reserve)
+    }
+
+    fn take_room(
+        &mut self,
+        slot: Slot,
+        payload_len: usize,
+        take: fn(&mut Outlet, u64) -> Room,
+    ) -> Push {
         if let Some(too_large) = self.too_large(payload_len) {
             return too_large;
         }
@@ -52,7 +61,7 @@ impl Session {
         let Some(outlet) = self.outlet(slot) else {
             return Push::Gone;
         };
-        match outlet.take(charge(payload_len)) {
+        match take(outlet, charge(payload_len)) {
             Room::Yes => Push::Queued,
             Room::Full => Push::Full,
             Room::Stalled => Push::Missed,
@@ -70,13 +79,14 @@ impl Session {
     /// Gives back room that was reserved and not used.
     pub(crate) fn unreserve(&mut self, slot: Slot, payload_len: usize) {
         if let Some(outlet) = self.outlet(slot) {
-            outlet.untake(charge(payload_len));
+            outlet.unreserve(charge(payload_len));
         }
     }
 
     /// Queues an event for which room was reserved.
     pub(crate) fn push_reserved(&mut self, slot: Slot, request: Option<u64>, payload: &[u8]) {
-        if self.outlet(slot).is_some() {
+        if let Some(outlet) = self.outlet(slot) {
+            outlet.use_reserved(charge(payload.len()));
             self.push_unchecked(slot, request, payload);
         }
     }

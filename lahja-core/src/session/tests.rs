@@ -243,20 +243,76 @@ fn every_message_in_every_phase_is_legal_or_refused() {
         session.say_goodbye();
         session
     };
+    // What has been said before decides, too: topics of ours, seen by the peer or not, withdrawn or
+    // not; a request of the peer; a topic of the peer, and an event that used its credit.
+    let subscribed = || {
+        let mut session = established();
+        session.announce("t", 0).unwrap();
+        session
+    };
+    let acknowledged = || {
+        let mut session = subscribed();
+        session.handle(Message::Acknowledge { epoch: 1 }).unwrap();
+        session
+    };
+    let withdrawn = || {
+        let mut session = acknowledged();
+        session.withdraw(Slot { number: 0, epoch: 1 });
+        session
+    };
+    let freed = || {
+        let mut session = withdrawn();
+        session.handle(Message::Acknowledge { epoch: 2 }).unwrap();
+        session
+    };
+    let asked = || {
+        let mut session = subscribed();
+        let request = Message::Event { number: 0, request: Some(0), payload: &[] };
+        session.handle(request).unwrap();
+        session
+    };
+    let wanted = || {
+        let mut session = established();
+        let (number, epoch) = (0, 1);
+        let announce = Message::Announce { epoch, number, window: 9, fingerprint: 0, name: "t" };
+        session.handle(announce).unwrap();
+        session
+    };
+    let producing = || {
+        let mut session = wanted();
+        let slot = Slot { number: 0, epoch: 1 };
+        assert_eq!(session.push_event(slot, None, &[]), Push::Queued);
+        session
+    };
+    let unwanted = || {
+        let mut session = producing();
+        session.handle(Message::Withdraw { epoch: 2, number: 0 }).unwrap();
+        session
+    };
     // Hello, Refuse, Announce, Withdraw, Ready, Acknowledge, Credit, Event, request, Response,
     // Failure, Cancel, Lagged, Goodbye, Mismatch, unknown.
-    let table: [(&dyn Fn() -> Session, &str); 4] = [
+    let table: [(&dyn Fn() -> Session, &str); 12] = [
         (&greeting, "yy-----------y-y"),
         (&announcing, "-yy-y--------y-y"),
         (&established, "-yy------yyy-y-y"),
         (&ended, "yyyyyyyyyyyyyyyy"),
+        (&subscribed, "-yy--y-yyyyyyyyy"),
+        (&acknowledged, "-yy----yyyyyyyyy"),
+        (&withdrawn, "-yy----yyyyyyyyy"),
+        (&freed, "-yy------yyy-y-y"),
+        (&asked, "-yy--y-y-yyyyyyy"),
+        (&wanted, "-y-------yyy-y-y"),
+        (&producing, "-y----y--yyy-y-y"),
+        (&unwanted, "-y-------yyy-y-y"),
     ];
-    for (session, legal) in table {
+    for (row, (session, legal)) in table.into_iter().enumerate() {
         for (message, legal) in messages().zip(legal.chars()) {
             let mut session = session();
             let phase = session.phase;
             let result = session.handle(message.clone());
-            assert_eq!(result.is_ok(), legal == 'y', "{message:?} in {phase:?}: {result:?}");
+            let agrees = result.is_ok() == (legal == 'y');
+            assert!(agrees, "{message:?} in row {row}, {phase:?}: {result:?}");
+            session.check(0);
             if phase == Phase::Ended {
                 assert!(session.has_ended());
             }

@@ -73,3 +73,34 @@ fn a_handler_that_outlives_its_subscription_costs_no_connection() {
         assert_eq!(other.next().await.unwrap().unwrap().0, 1);
     });
 }
+
+/// A predicate runs while an event has its room and is not sent. What is broadcast meanwhile, here or
+/// by another thread, may use up the window, but not before that event.
+#[test]
+fn an_event_that_is_sent_between_the_check_for_room_and_its_use_costs_no_connection() {
+    run(|runtime| async move {
+        let mut limits = Limits::default();
+        limits.window = 1_000;
+        let a = with_limits(&runtime, "a", limits.clone());
+        let b = with_limits(&runtime, "b", limits);
+        join(&a, &b).await;
+        let mut at_b = b.stream::<Big>();
+        at_b.ready().await.unwrap();
+        let large = || Big("x".repeat(2_000));
+        let (sender, full) = async_channel::unbounded();
+        let inner = a.clone();
+        let at_a = a.subscription::<Big>().filter(move |_| {
+            let result = inner.broadcast(large()).to("b").now();
+            sender.try_send(result.is_err()).unwrap();
+            true
+        });
+        let _at_a = at_a.stream();
+        a.broadcast(Big("small".into())).now().unwrap();
+        assert!(full.try_recv().unwrap(), "the large event went first");
+        assert_eq!(at_b.next().await.unwrap().unwrap().0, "small");
+        assert!(b.is_connected_to("a"), "the connection is gone");
+        // There is room for it now, though no credit has come.
+        a.broadcast(large()).to("b").await.unwrap();
+        assert_eq!(at_b.next().await.unwrap().unwrap().into_inner(), large());
+    });
+}

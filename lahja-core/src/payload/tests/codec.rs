@@ -46,6 +46,17 @@ fn bytes_after_the_value_are_an_error() {
     assert_eq!(error::<()>(&[7]), PayloadError::Trailing { len: 1, extra: 1 });
 }
 
+/// Every other first byte is refused by itself.
+#[test]
+fn three_bytes_that_begin_a_variant_are_decoded_as_postcard_does_or_refused() {
+    for first in (0..=4).chain(0x80..=0x84) {
+        for rest in 0..=u16::MAX {
+            let [second, third] = rest.to_le_bytes();
+            agrees::<Kind>(&[first, second, third]);
+        }
+    }
+}
+
 #[test]
 fn up_to_two_bytes_are_decoded_as_postcard_does_or_refused() {
     let inputs: Vec<Vec<u8>> = std::iter::once(vec![])
