@@ -93,9 +93,7 @@ impl Runtime for Model {
 
 /// Two endpoints that are connected. The window has room for two numbers.
 async fn pair(model: &Model) -> [Endpoint; 2] {
-    let mut limits = Limits::default();
-    limits.poll_for = Duration::ZERO;
-    limits.window = 20;
+    let limits = Limits { poll_for: Duration::ZERO, window: 20, ..Limits::default() };
     let [a, b] = ["a", "b"]
         .map(|name| Endpoint::builder(name).unwrap().limits(limits.clone()).build(model.clone()));
     let (near, far) = memory_pair();
