@@ -57,9 +57,35 @@ pub use value::Value;
 /// in order, and what kinds of values they hold. Names of types are no part of it, and neither are
 /// newtypes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Shapes")]
 pub struct Schema {
     // The first is the type itself; the others are parts of it, by their place in this list.
     shapes: Vec<Shape>,
+}
+
+/// A schema as it comes from anybody.
+#[derive(Deserialize)]
+struct Shapes {
+    shapes: Vec<Shape>,
+}
+
+/// How many shapes a schema that comes from elsewhere may have.
+const MAX_SHAPES: usize = 4_096;
+
+impl TryFrom<Shapes> for Schema {
+    type Error = &'static str;
+
+    fn try_from(Shapes { shapes }: Shapes) -> Result<Self, Self::Error> {
+        let is_there = |part: &u32| (*part as usize) < shapes.len();
+        match shapes.len() {
+            0 => Err("a schema without a shape"),
+            len if len > MAX_SHAPES => Err("a schema of too many shapes"),
+            _ if !shapes.iter().all(|shape| shape.parts.iter().all(is_there)) => {
+                Err("a schema that names a part that it does not have")
+            }
+            _ => Ok(Self { shapes }),
+        }
+    }
 }
 
 /// The structure of one part of a type.
@@ -109,8 +135,8 @@ impl Schema {
     ///
     /// The type's `Deserialize` implementation is called again and again with made-up values, until
     /// it has been seen to read every variant and every field. Where it refuses what it is given, a
-    /// few dozen other values are tried; if it takes none of them, what follows in the same tuple
-    /// or variant stays unknown, which is the same for everybody who has the same type.
+    /// few hundred other values are tried; if it takes none of them, what follows in the same tuple
+    /// or entry stays unknown, and a difference there is not found out. A panic is a refusal.
     ///
     /// # Errors
     ///
@@ -130,8 +156,9 @@ impl Schema {
     /// Returns a number that two types share if their values are encoded and named alike.
     ///
     /// A field that is added, removed, renamed, moved or of another type changes it, however deep
-    /// it lies, and so does a variant. Renaming a type, moving it, or wrapping it in a newtype does
-    /// not. Different structures have the same number with a probability of 2^-64.
+    /// it lies, and so does a variant or an alias. Renaming a type, moving it, or wrapping it in a
+    /// newtype does not. Different structures, as far as they are known, have the same number with a
+    /// probability of 2^-64.
     pub fn fingerprint(&self) -> u64 {
         let classes = self.classes();
         // Walks what is left when parts that are alike count as one, in an order that does not
@@ -184,6 +211,7 @@ impl Shape {
     fn hash(&self, mut hash: u64) -> u64 {
         hash = hash::extend(hash, &[self.kind as u8]);
         hash = hash::extend(hash, &(self.parts.len() as u64).to_le_bytes());
+        hash = hash::extend(hash, &(self.names.len() as u64).to_le_bytes());
         for name in &self.names {
             hash = hash::extend(hash, &(name.len() as u64).to_le_bytes());
             hash = hash::extend(hash, name.as_bytes());

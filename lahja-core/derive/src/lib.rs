@@ -52,7 +52,7 @@ mod expand;
 ///     concat!(env!("CARGO_PKG_NAME"), ".FirstThingHappened"),
 /// );
 /// assert_eq!(GetSomething::NAME, "demo.GetSomething");
-/// assert_eq!(GetSomething::RESPONSE, Some("demo.DeliverSomething"));
+/// assert_eq!(GetSomething::RESPONSE.map(|answer| answer.name()), Some("demo.DeliverSomething"));
 /// ```
 ///
 /// What serde cannot write and read is no event:

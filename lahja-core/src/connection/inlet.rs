@@ -53,9 +53,9 @@ impl Inlet {
         &self.origin
     }
 
-    /// Notes that the peer defines the topic otherwise.
-    pub(super) fn mismatch(&self) {
-        self.is_mismatched.store(true, Ordering::Relaxed);
+    /// Notes that the peer defines the topic otherwise. Tells whether that is new.
+    pub(super) fn mismatch(&self) -> bool {
+        !self.is_mismatched.swap(true, Ordering::Relaxed)
     }
 
     pub(super) fn is_mismatched(&self) -> bool {

@@ -216,8 +216,8 @@ impl Inbound<'_> {
             Happening::Established => {
                 self.established = true;
                 connection.establish();
-                shared.trouble.connected(&connection.peer().name);
                 shared.connections_changed();
+                shared.trouble.connected(&connection.peer().name);
             }
             Happening::Announced { slot, name, fingerprint } => {
                 shared.add_target(connection, name, fingerprint, slot);
@@ -274,11 +274,10 @@ impl Inbound<'_> {
                 }
             }
             Happening::Mismatched { number } => {
-                if let Some(inlet) = connection.inlet(number) {
+                if let Some(inlet) = connection.inlet(number).filter(|inlet| inlet.mismatch()) {
+                    shared.subscriptions_changed();
                     shared.trouble.mismatched(inlet.origin(), inlet.topic.name());
-                    inlet.mismatch();
                 }
-                shared.subscriptions_changed();
             }
             Happening::Goodbye => return Ok(Some(End::Peer)),
         }
@@ -361,17 +360,19 @@ impl Drop for Ending<'_> {
             End::Error(error) => error,
         };
         let connection = self.connection;
-        match connection.is_established() {
-            true => self.shared.trouble.disconnected(&connection.peer().name, &error),
-            false => self.shared.trouble.not_connected(&error),
-        }
+        let was_established = connection.is_established();
         connection.update(Session::end);
         self.shared.remove_connection(connection, connection.written());
-        connection.end(error);
+        connection.end(error.clone());
         // A refusal still has to reach the peer; anything else ends here.
         if !self.refused {
             connection.stop();
         }
         self.shared.connections_changed();
+        // What a user's subscriber makes of it comes last.
+        match was_established {
+            true => self.shared.trouble.disconnected(&connection.peer().name, &error),
+            false => self.shared.trouble.not_connected(&error),
+        }
     }
 }

@@ -20,10 +20,10 @@ use super::{Kind, Schema, Shape};
 use crate::error::PayloadError;
 
 /// How many values may be asked for, in all runs together.
-const MAX_STEPS: usize = 1 << 18;
+const MAX_STEPS: usize = 1 << 20;
 
-/// How deeply a type may be nested, not counting newtypes.
-const MAX_DEPTH: usize = 128;
+/// How deeply a type may be nested, not counting newtypes, of which as many may follow each other.
+pub(super) const MAX_DEPTH: usize = 128;
 
 /// How many parts a tuple may have.
 const MAX_PARTS: usize = 1 << 16;
@@ -42,6 +42,8 @@ struct Node {
     names: &'static [&'static str],
     /// What was found in each part: one node, unless that depends on another part.
     parts: Vec<Vec<usize>>,
+    /// How many parts there are at most.
+    most: usize,
     /// The variant that was complete first, which by then had led to nothing but such variants.
     complete: Option<usize>,
 }
@@ -84,7 +86,8 @@ impl Explorer {
     pub(super) const ROOT: Slot = Slot { node: 0, part: 0 };
 
     pub(super) fn new() -> Self {
-        let root = Node { kind: Kind::Tuple, names: &[], parts: vec![Vec::new()], complete: None };
+        let parts = vec![Vec::new()];
+        let root = Node { kind: Kind::Tuple, names: &[], parts, most: 1, complete: None };
         Self {
             nodes: vec![root],
             known: HashMap::new(),
@@ -163,8 +166,12 @@ impl Explorer {
     /// As [`ask`](Self::ask), for what belongs to a variant and is not shared with others.
     pub(super) fn ask_variant(&mut self, slot: Slot, depth: usize, asked: Asked) -> Option<usize> {
         self.arrive(slot, depth, 0)?;
-        let found = self.nodes[slot.node].parts[slot.part].first();
-        let node = found.copied().unwrap_or_else(|| self.add(asked));
+        let is_it = |node: &&usize| {
+            let Node { kind, names, .. } = &self.nodes[**node];
+            (*kind, *names) == (asked.kind, asked.names)
+        };
+        let found = self.nodes[slot.node].parts[slot.part].iter().find(is_it).copied();
+        let node = found.unwrap_or_else(|| self.add(asked));
         self.found(slot, node);
         Some(node)
     }
@@ -185,7 +192,8 @@ impl Explorer {
             Kind::Struct | Kind::Enum => names.len(),
             _ => 0,
         };
-        self.nodes.push(Node { kind, names, parts: vec![Vec::new(); parts], complete: None });
+        let parts = vec![Vec::new(); parts];
+        self.nodes.push(Node { kind, names, parts, most: MAX_PARTS, complete: None });
         self.nodes.len() - 1
     }
 
@@ -203,15 +211,16 @@ impl Explorer {
 
     /// Notes that a tuple has so many parts.
     pub(super) fn expect(&mut self, node: usize, parts: usize) {
-        let known = &mut self.nodes[node].parts;
-        known.resize(known.len().max(parts.min(MAX_PARTS)), Vec::new());
+        let Node { parts: known, most, .. } = &mut self.nodes[node];
+        known.resize(known.len().max(parts.min(*most)), Vec::new());
     }
 
     /// Notes that a node has no more parts than these.
     pub(super) fn limit(&mut self, node: usize, parts: usize) {
-        let known = &mut self.nodes[node].parts;
+        let Node { parts: known, most, .. } = &mut self.nodes[node];
         self.has_news |= parts < known.len();
         known.truncate(parts);
+        *most = parts;
     }
 
     /// Notes that a variant can be given as a whole.

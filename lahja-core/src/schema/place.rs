@@ -7,11 +7,34 @@ use serde::de::value::U32Deserializer;
 use serde::de::{self, DeserializeSeed, IntoDeserializer, Visitor};
 
 use super::Kind;
-use super::explorer::{Asked, Explorer, Slot};
+use super::explorer::{Asked, Explorer, MAX_DEPTH, Slot};
 use super::parts::{Fields, Parts};
 
-/// How many numbers are tried, from 0 on.
-const NUMBERS: usize = 64;
+/// How many numbers are tried from 0 on, behind which come these.
+const SMALL: usize = 256;
+const LARGE: &[i64] = &[
+    256,
+    500,
+    512,
+    1_000,
+    1_024,
+    2_000,
+    4_096,
+    8_080,
+    10_000,
+    32_767,
+    49_152,
+    65_535,
+    65_536,
+    100_000,
+    1_000_000,
+    1_000_000_000,
+    1 << 31,
+    1 << 32,
+    1 << 40,
+    1 << 62,
+    -1,
+];
 
 /// Letters are tried from `a` on.
 const LETTERS: usize = 26;
@@ -67,11 +90,12 @@ pub(super) struct Place<'a> {
     explorer: &'a mut Explorer,
     slot: Slot,
     depth: usize,
+    newtypes: usize,
 }
 
 impl<'a> Place<'a> {
     pub(super) fn root(explorer: &'a mut Explorer) -> Self {
-        Self { explorer, slot: Explorer::ROOT, depth: 0 }
+        Self { explorer, slot: Explorer::ROOT, depth: 0, newtypes: 0 }
     }
 
     /// Notes a value without parts. Returns how many have been refused here.
@@ -95,7 +119,7 @@ impl<'a> Place<'a> {
     /// Returns the place of a part.
     pub(super) fn part(&mut self, node: usize, part: usize) -> Place<'_> {
         let slot = Slot { node, part };
-        Place { explorer: &mut *self.explorer, slot, depth: self.depth + 1 }
+        Place { explorer: &mut *self.explorer, slot, depth: self.depth + 1, newtypes: 0 }
     }
 
     /// Gives the parts of a tuple one by one.
@@ -132,13 +156,20 @@ impl<'a> Place<'a> {
     }
 }
 
-/// Gives numbers, of which there are as many as the type of all of them can have.
+/// Returns the number to give when so many have been refused.
+fn number(refused: usize) -> Result<i64, Halt> {
+    match refused.checked_sub(SMALL) {
+        None => i64::try_from(refused).map_err(|_| Halt),
+        Some(at) => LARGE.get(at).copied().ok_or(Halt),
+    }
+}
+
+/// Gives numbers, cut to the width of their type.
 macro_rules! numbers {
     ($($deserialize:ident, $visit:ident: $kind:ident;)*) => {$(
         fn $deserialize<V: Visitor<'de>>(mut self, visitor: V) -> Result<V::Value, Halt> {
-            let refused = self.scalar(Kind::$kind, NUMBERS)?;
-            let number = i8::try_from(refused).expect("there are fewer numbers than that");
-            visitor.$visit(number as _)
+            let refused = self.scalar(Kind::$kind, SMALL + LARGE.len())?;
+            visitor.$visit(number(refused)? as _)
         }
     )*};
 }
@@ -177,7 +208,7 @@ impl<'de> de::Deserializer<'de> for Place<'_> {
 
     fn deserialize_str<V: Visitor<'de>>(mut self, visitor: V) -> Result<V::Value, Halt> {
         let refused = self.scalar(Kind::Text, TEXTS.len())?;
-        visitor.visit_borrowed_str(TEXTS[refused])
+        visitor.visit_borrowed_str(TEXTS.get(refused).ok_or(Halt)?)
     }
 
     fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Halt> {
@@ -190,7 +221,8 @@ impl<'de> de::Deserializer<'de> for Place<'_> {
         self.part(node, 0).scalar(Kind::U8, 0)?;
         // What may be refused is the bytes, not the one that stands for all.
         self.composite::<V>(Kind::Sequence, &[], LENGTHS.len())?;
-        visitor.visit_borrowed_bytes(&[0; 64][..LENGTHS[refused]])
+        let len = *LENGTHS.get(refused).ok_or(Halt)?;
+        visitor.visit_borrowed_bytes(&[0; 64][..len])
     }
 
     fn deserialize_byte_buf<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Halt> {
@@ -211,10 +243,14 @@ impl<'de> de::Deserializer<'de> for Place<'_> {
     }
 
     fn deserialize_newtype_struct<V: Visitor<'de>>(
-        self,
+        mut self,
         _name: &'static str,
         visitor: V,
     ) -> Result<V::Value, Halt> {
+        self.newtypes += 1;
+        if self.newtypes > MAX_DEPTH {
+            return Err(Halt);
+        }
         visitor.visit_newtype_struct(self)
     }
 

@@ -138,6 +138,15 @@ mod recursive {
         );
     }
 
+    #[derive(Debug, Deserialize)]
+    #[allow(dead_code)]
+    struct EndlessNewtype(Box<EndlessNewtype>);
+
+    #[test]
+    fn a_newtype_of_itself_does_not_exhaust_the_stack() {
+        assert_eq!(structure::<EndlessNewtype>(), "?");
+    }
+
     #[test]
     fn a_type_that_has_no_value_is_looked_into_all_the_same() {
         assert_eq!(structure::<Endless>(), "Enum{Again: ^1}");
@@ -200,6 +209,23 @@ mod refused {
             "{number: U8, ordered: (U8, U8), also: I64, version: Text, \
              last: Option<Enum{A: (), B: Option<Enum{C: U8, D: U16, E: {last: U32}}>}>}"
         );
+    }
+
+    #[derive(Deserialize)]
+    #[serde(try_from = "u16")]
+    struct Port;
+
+    impl TryFrom<u16> for Port {
+        type Error = &'static str;
+
+        fn try_from(port: u16) -> Result<Self, Self::Error> {
+            (port >= 1_024).then_some(Self).ok_or("it is for superusers")
+        }
+    }
+
+    #[test]
+    fn large_numbers_are_among_them() {
+        assert_eq!(structure::<(Port, u8)>(), "(U16, U8)");
     }
 
     #[derive(Deserialize)]

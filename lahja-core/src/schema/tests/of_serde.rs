@@ -1,5 +1,7 @@
 //! What serde's attributes come to, and what of them a payload cannot hold.
 
+use std::cell::Cell;
+
 use super::*;
 
 #[derive(Deserialize)]
@@ -110,4 +112,32 @@ fn what_a_payload_cannot_hold_is_refused_with_its_place() {
         "type cannot be decoded: 1 asks for the end of a value of unknown type, \
          which is not in a payload"
     );
+}
+
+thread_local! {
+    static CALLS: Cell<usize> = const { Cell::new(0) };
+}
+
+/// Counts how often it is asked for.
+struct Counted;
+
+impl<'de> Deserialize<'de> for Counted {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        CALLS.set(CALLS.get() + 1);
+        u8::deserialize(deserializer).map(|_| Self)
+    }
+}
+
+#[derive(Deserialize)]
+#[allow(dead_code)]
+struct AliasedAndCounted {
+    #[serde(alias = "other")]
+    counted: Counted,
+    last: u8,
+}
+
+#[test]
+fn an_alias_does_not_make_the_search_go_on() {
+    assert_eq!(Schema::of::<AliasedAndCounted>().unwrap().shapes[0].parts.len(), 2);
+    assert!(CALLS.get() < 10, "{} runs", CALLS.get());
 }

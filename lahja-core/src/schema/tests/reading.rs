@@ -80,6 +80,17 @@ fn a_schema_can_be_sent_and_kept() {
 }
 
 #[test]
+fn a_schema_with_a_hole_is_refused_when_it_comes() {
+    for (text, said) in [
+        (r#"{"shapes":[]}"#, "without a shape"),
+        (r#"{"shapes":[{"kind":"Option","names":[],"parts":[1]}]}"#, "does not have"),
+    ] {
+        let error = serde_json::from_str::<Schema>(text).unwrap_err().to_string();
+        assert!(error.contains(said), "{error}");
+    }
+}
+
+#[test]
 fn a_payload_of_another_type_is_an_error() {
     let schema = Schema::of::<(u8, bool)>().unwrap();
     assert_eq!(schema.read(&[1]), Err(PayloadError::Truncated { len: 1 }));
