@@ -1,6 +1,7 @@
 //! A process that does what a test orders over the bus.
 
 use std::fs;
+use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -146,6 +147,31 @@ pub async fn order(endpoint: &Endpoint, puppet: &str, order: Order) -> Report {
 /// Panics unless it is done.
 pub async fn have_done(endpoint: &Endpoint, puppet: &str, what: Order) {
     assert_eq!(order(endpoint, puppet, what.clone()).await, Report::Done, "{what:?}");
+}
+
+/// Has a puppet take the next loads, which the endpoint broadcast with these numbers. Returns how many
+/// of them were lost.
+///
+/// # Panics
+///
+/// Panics if one is missing and was not told as lost, or if they are out of order.
+pub async fn count_lost(endpoint: &Endpoint, puppet: &str, numbers: Range<u64>) -> u64 {
+    let count = (numbers.end - numbers.start) as usize;
+    let Report::Numbers(read) = order(endpoint, puppet, Order::TakeLoads(count)).await else {
+        panic!("{puppet} has read nothing");
+    };
+    let (mut next, mut lost) = (numbers.start, 0);
+    for (origin, number) in read {
+        if origin == LOST {
+            next += number;
+            lost += number;
+        } else {
+            assert_eq!((origin.as_str(), number), (endpoint.name().as_str(), next));
+            next += 1;
+        }
+    }
+    assert_eq!(next, numbers.end);
+    lost
 }
 
 /// Waits until no endpoint of this name is connected.

@@ -10,4 +10,6 @@ mod serving;
 mod skew;
 mod stats;
 mod testing;
+#[cfg(feature = "tracing")]
+mod tracing;
 mod waiting;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use fastrand::Rng;
 use futures_lite::StreamExt;
 use futures_lite::future::or;
-use lahja_core::{Endpoint, EventStream, Received, RequestError, Runtime, Subscription};
+use lahja_core::{Endpoint, Received, RequestError, Runtime};
 
 use crate::consumer::Consumer;
 use crate::events::{Alive, Answer, Question};
@@ -135,8 +135,8 @@ pub(crate) fn answer_by_handler(run: &Arc<Run>, endpoint: &Endpoint, at: usize, 
             answers(&run, at, question.id)
         }
     });
-    let subscription = Mutex::new(Some(subscription));
-    run.add_consumer(Arc::new(Answering { endpoint: at, subscription }));
+    let held = Arc::new(Mutex::new(Some(subscription)));
+    run.add_consumer(Arc::new(Answerer { endpoint: at, held }));
 }
 
 /// Answers by broadcasting to where a request came from.
@@ -173,15 +173,16 @@ pub(crate) fn answer_by_stream(run: &Arc<Run>, endpoint: &Endpoint, at: usize, r
             let _ = answering.await;
         }
     });
-    run.add_consumer(Arc::new(Streaming { endpoint: at, stream }));
+    run.add_consumer(Arc::new(Answerer { endpoint: at, held: stream }));
 }
 
-struct Answering {
+/// What answers, be it a handler or a stream, until it is ended.
+struct Answerer<T> {
     endpoint: usize,
-    subscription: Mutex<Option<Subscription>>,
+    held: Arc<Mutex<Option<T>>>,
 }
 
-impl Consumer for Answering {
+impl<T: Send> Consumer for Answerer<T> {
     fn endpoint(&self) -> usize {
         self.endpoint
     }
@@ -194,30 +195,7 @@ impl Consumer for Answering {
 
     fn end(&self, run: &Run) {
         run.record().answerer_gone(self.endpoint);
-        let subscription = lock(&self.subscription).take();
-        drop(subscription);
-    }
-}
-
-struct Streaming {
-    endpoint: usize,
-    stream: Arc<Mutex<Option<EventStream<Question>>>>,
-}
-
-impl Consumer for Streaming {
-    fn endpoint(&self) -> usize {
-        self.endpoint
-    }
-
-    fn is_answerer(&self) -> bool {
-        true
-    }
-
-    fn drain(&self, _: &Run) {}
-
-    fn end(&self, run: &Run) {
-        run.record().answerer_gone(self.endpoint);
-        let stream = lock(&self.stream).take();
-        drop(stream);
+        let held = lock(&self.held).take();
+        drop(held);
     }
 }

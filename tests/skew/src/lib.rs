@@ -20,6 +20,16 @@ pub const DONE: &str = "done";
 /// What goes wrong, of whatever kind.
 pub type Failure = Box<dyn Error>;
 
+/// Defines events, all of them with a default value.
+#[macro_export]
+macro_rules! events {
+    ($($name:literal $event:item)+) => {$(
+        #[derive(Debug, Default, Serialize, Deserialize, Event)]
+        #[event(name = $name)]
+        $event
+    )+};
+}
+
 /// Makes a program of the events that a build has, and of its request. Its arguments are the
 /// directory of a bus and its name there.
 #[macro_export]

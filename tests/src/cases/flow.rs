@@ -8,7 +8,9 @@ use rustix::process::Signal;
 
 use super::common::patient;
 use crate::process::Process;
-use crate::puppet::{LOST, Load, Manner, Number, Order, Question, Reach, Report, have_done, order};
+use crate::puppet::{
+    Load, Manner, Number, Order, Question, Reach, Report, count_lost, have_done, order,
+};
 use crate::stage::Stage;
 use crate::subject::Subject;
 
@@ -129,22 +131,7 @@ pub async fn a_stopped_process_is_left_behind_and_told_what_it_missed<S: Subject
         assert_eq!(read, Report::Numbers(vec![("parent".into(), number)]));
     }
     process.signal(Signal::CONT);
-    let reading = order(&parent, "b", Order::TakeLoads(COUNT as usize));
-    let Report::Numbers(read) = reading.await else {
-        panic!("it has read nothing");
-    };
-    let mut next = 0;
-    let mut lost = 0;
-    for (origin, number) in read {
-        if origin == LOST {
-            next += number;
-            lost += number;
-        } else {
-            assert_eq!((origin.as_str(), number), ("parent", next));
-            next += 1;
-        }
-    }
-    assert_eq!(next, COUNT);
+    let lost = count_lost(&parent, "b", 0..COUNT).await;
     assert!(lost > 0 && lost < COUNT, "{lost} are lost");
     // It is back.
     parent.broadcast(load(COUNT)).to("b").await.unwrap();

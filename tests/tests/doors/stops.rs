@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use lahja_contract::process::Process;
-use lahja_contract::puppet::{LOST, Load, Order, Report, have_done, order};
+use lahja_contract::puppet::{Load, Order, Report, count_lost, have_done, order};
 use lahja_contract::{Stage, rounds};
-use lahja_smol::{Endpoint, Limits};
+use lahja_smol::Limits;
 use rustix::process::Signal;
 
 use crate::subjects::Own;
@@ -18,26 +18,6 @@ mod one_thread {
 
 /// How many events there are while the process is stopped: more than a window and a socket take.
 const COUNT: u64 = 1_000;
-
-/// Has a puppet take the next `COUNT` loads from `first` on. Returns how many of them were lost.
-async fn take(parent: &Endpoint, puppet: &str, first: u64) -> u64 {
-    let reading = order(parent, puppet, Order::TakeLoads(COUNT as usize));
-    let Report::Numbers(read) = reading.await else {
-        panic!("{puppet} has read nothing");
-    };
-    let (mut next, mut lost) = (first, 0);
-    for (origin, number) in read {
-        if origin == LOST {
-            next += number;
-            lost += number;
-        } else {
-            assert_eq!((origin.as_str(), number), ("parent", next));
-            next += 1;
-        }
-    }
-    assert_eq!(next, first + COUNT);
-    lost
-}
 
 async fn a_process_that_is_stopped_again_and_again_is_told_each_time_what_it_missed(
     stage: Stage<Own>,
@@ -62,7 +42,7 @@ async fn a_process_that_is_stopped_again_and_again_is_told_each_time_what_it_mis
             assert_eq!(read, Report::Numbers(vec![("parent".into(), number)]));
         }
         process.signal(Signal::CONT);
-        let lost = take(&parent, "stopped", first).await;
+        let lost = count_lost(&parent, "stopped", first..first + COUNT).await;
         assert!(lost > 0 && lost < COUNT, "{lost} are lost in round {round}");
         missed += lost;
     }

@@ -3,16 +3,7 @@
 use lahja_smol::Event;
 use serde::{Deserialize, Serialize};
 
-/// Defines events, all of them with a default value.
-macro_rules! events {
-    ($($name:literal $event:item)+) => {$(
-        #[derive(Debug, Default, Serialize, Deserialize, Event)]
-        #[event(name = $name)]
-        $event
-    )+};
-}
-
-events! {
+lahja_skew::events! {
     "same" struct Same { id: u64, list: Vec<elsewhere::Piece> }
     "moved" struct UnderAnotherName { id: elsewhere::Id, part: elsewhere::Piece }
     "field added" struct FieldAdded { id: u64, more: () }

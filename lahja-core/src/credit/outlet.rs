@@ -1,0 +1,270 @@
+//! The producer's side of flow control.
+
+use std::time::{Duration, Instant};
+
+#[cfg(any(test, fuzzing))]
+use super::charge;
+use crate::error::ProtocolError;
+
+/// The producer's side.
+#[derive(Debug)]
+pub(crate) struct Outlet {
+    window: u64,
+    outstanding: u64,
+    // What of it is for events that are not sent yet.
+    reserved: u64,
+    missed: u64,
+    stalled: bool,
+    mismatched: bool,
+    blocked_since: Option<Instant>,
+}
+
+/// How an [`Outlet`] takes an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Room {
+    /// There is room: send it.
+    Yes,
+    /// There is none: wait for credit.
+    Full,
+    /// The peer has given no credit for too long: go on without it, and count that as
+    /// [missed](Outlet::miss).
+    Stalled,
+}
+
+impl Outlet {
+    pub(crate) fn new(window: u32) -> Self {
+        Self {
+            window: u64::from(window).max(1),
+            outstanding: 0,
+            reserved: 0,
+            missed: 0,
+            stalled: false,
+            mismatched: false,
+            blocked_since: None,
+        }
+    }
+
+    /// Takes room for an event that is charged `bytes`.
+    pub(crate) fn take(&mut self, bytes: u64) -> Room {
+        if self.stalled {
+            return Room::Stalled;
+        }
+        if self.is_full() || self.exceeds_reservations(bytes) {
+            return Room::Full;
+        }
+        self.outstanding += bytes;
+        self.blocked_since = None;
+        Room::Yes
+    }
+
+    /// Takes room for an event that is sent later, or not at all.
+    pub(crate) fn reserve(&mut self, bytes: u64) -> Room {
+        let room = self.take(bytes);
+        if room == Room::Yes {
+            self.reserved += bytes;
+        }
+        room
+    }
+
+    /// Notes that an event is sent for which there is room.
+    pub(crate) fn use_reserved(&mut self, bytes: u64) {
+        self.reserved = self.reserved.saturating_sub(bytes);
+    }
+
+    /// Counts an event that the consumer cannot read. Tells whether it is the first one.
+    pub(crate) fn mismatch(&mut self) -> bool {
+        self.missed += 1;
+        !std::mem::replace(&mut self.mismatched, true)
+    }
+
+    /// Tells whether the consumer could not read an event.
+    pub(crate) fn is_mismatched(&self) -> bool {
+        self.mismatched
+    }
+
+    /// Counts an event that found no room because the peer was stalled. Returns how many are to be
+    /// told at once, since it has come back meanwhile.
+    pub(crate) fn miss(&mut self) -> u64 {
+        self.missed += 1;
+        match self.stalled {
+            true => 0,
+            false => self.take_missed(),
+        }
+    }
+
+    /// Undoes a [`reserve`](Self::reserve) for an event that is not sent after all.
+    pub(crate) fn unreserve(&mut self, bytes: u64) {
+        self.use_reserved(bytes);
+        // A peer may have returned credit for what it was never sent.
+        self.outstanding = self.outstanding.saturating_sub(bytes);
+    }
+
+    /// Says that somebody waits for room.
+    pub(crate) fn wait(&mut self, now: Instant) {
+        self.blocked_since.get_or_insert(now);
+    }
+
+    /// Says that nobody waits for room any more.
+    pub(crate) fn stop_waiting(&mut self) {
+        self.blocked_since = None;
+    }
+
+    /// Takes back credit. A stalled peer stays so until [`resume`](Self::resume).
+    pub(crate) fn give_back(&mut self, bytes: u64) -> Result<(), ProtocolError> {
+        if bytes == 0 {
+            return Err(ProtocolError::NoCredit);
+        }
+        let outstanding = self.outstanding.checked_sub(bytes);
+        self.outstanding = outstanding.ok_or(ProtocolError::ExcessCredit { bytes })?;
+        self.blocked_since = None;
+        Ok(())
+    }
+
+    /// Takes back credit. Returns how many events a stalled peer missed, now that it is back.
+    pub(crate) fn give(&mut self, bytes: u64) -> Result<u64, ProtocolError> {
+        self.give_back(bytes)?;
+        Ok(self.resume())
+    }
+
+    /// Ends a stall if there is room again. Returns how many events the peer missed.
+    pub(crate) fn resume(&mut self) -> u64 {
+        if self.is_full() {
+            return 0;
+        }
+        self.stalled = false;
+        self.take_missed()
+    }
+
+    /// Returns how many events found no room since this was asked last, whether there is room by
+    /// now or not.
+    pub(crate) fn take_missed(&mut self) -> u64 {
+        std::mem::take(&mut self.missed)
+    }
+
+    pub(crate) fn is_full(&self) -> bool {
+        self.outstanding >= self.window
+    }
+
+    /// Tells whether an event would exceed the window before those that have room in it: were it to
+    /// overtake them, the peer would have to refuse them.
+    fn exceeds_reservations(&self, bytes: u64) -> bool {
+        self.reserved > 0 && self.outstanding + bytes > self.window
+    }
+
+    pub(crate) fn is_stalled(&self) -> bool {
+        self.stalled
+    }
+
+    /// Declares the peer stalled if somebody has waited for `limit` without any credit.
+    pub(crate) fn sweep(&mut self, now: Instant, limit: Duration) -> Sweep {
+        match self.blocked_since {
+            Some(since) if now.saturating_duration_since(since) >= limit => {
+                self.blocked_since = None;
+                self.stalled = true;
+                Sweep::Stalled
+            }
+            Some(since) => since.checked_add(limit).map_or(Sweep::Idle, Sweep::At),
+            None => Sweep::Idle,
+        }
+    }
+}
+
+#[cfg(any(test, fuzzing))]
+impl Outlet {
+    /// Panics if more was sent than a window and the event that exceeded it.
+    pub(crate) fn check(&self, max_frame: usize) {
+        assert!(self.outstanding < self.window + charge(max_frame));
+        assert!(self.missed == 0 || self.stalled || self.mismatched);
+    }
+
+    pub(crate) fn outstanding(&self) -> u64 {
+        self.outstanding
+    }
+
+    pub(crate) fn window(&self) -> u64 {
+        self.window
+    }
+}
+
+/// What a look at the clock found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sweep {
+    /// Nobody waits.
+    Idle,
+    /// Look again then.
+    At(Instant),
+    /// The consumer has just been declared stalled.
+    Stalled,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn a_producer_waits_once_the_window_is_used_up() {
+        let mut outlet = Outlet::new(100);
+        assert_eq!(outlet.take(60), Room::Yes);
+        assert_eq!(outlet.take(60), Room::Yes);
+        assert_eq!(outlet.take(1), Room::Full);
+        assert_eq!(outlet.give(21), Ok(0));
+        assert_eq!(outlet.take(1), Room::Yes);
+    }
+
+    #[test]
+    fn one_event_may_exceed_the_window() {
+        let mut outlet = Outlet::new(100);
+        assert_eq!(outlet.take(10_000), Room::Yes);
+        assert_eq!(outlet.take(1), Room::Full);
+    }
+
+    #[test]
+    fn more_credit_than_was_used_is_the_peers_fault() {
+        let mut outlet = Outlet::new(100);
+        outlet.take(10);
+        let bytes = 11;
+        assert_eq!(outlet.give(bytes), Err(ProtocolError::ExcessCredit { bytes }));
+    }
+
+    #[test]
+    fn a_peer_without_credit_for_the_limit_is_stalled_until_it_gives_some() {
+        let start = Instant::now();
+        let mut outlet = Outlet::new(100);
+        outlet.take(100);
+        assert_eq!(outlet.sweep(start, SECOND), Sweep::Idle);
+        outlet.wait(start);
+        outlet.wait(start + SECOND / 2);
+        assert_eq!(outlet.sweep(start + SECOND / 2, SECOND), Sweep::At(start + SECOND));
+        assert_eq!(outlet.sweep(start + SECOND, SECOND), Sweep::Stalled);
+        assert_eq!(outlet.take(1), Room::Stalled);
+        assert_eq!(outlet.miss(), 0);
+        assert_eq!(outlet.miss(), 0);
+        assert_eq!(outlet.give(50), Ok(2));
+        assert_eq!(outlet.miss(), 1);
+        assert_eq!(outlet.take(1), Room::Yes);
+        assert_eq!(outlet.give(1), Ok(0));
+    }
+
+    #[test]
+    fn any_credit_restarts_the_clock_of_a_stall() {
+        let start = Instant::now();
+        let mut outlet = Outlet::new(100);
+        outlet.take(1_000);
+        outlet.wait(start);
+        outlet.give(1).unwrap();
+        assert_eq!(outlet.sweep(start + SECOND, SECOND), Sweep::Idle);
+        outlet.wait(start + SECOND);
+        assert_eq!(outlet.sweep(start + SECOND, SECOND), Sweep::At(start + 2 * SECOND));
+    }
+
+    #[test]
+    fn room_that_is_found_ends_the_wait() {
+        let start = Instant::now();
+        let mut outlet = Outlet::new(100);
+        outlet.wait(start);
+        assert_eq!(outlet.take(1), Room::Yes);
+        assert_eq!(outlet.sweep(start + SECOND, SECOND), Sweep::Idle);
+    }
+}
