@@ -120,7 +120,7 @@ impl<'a, E: Event> Broadcast<'a, E> {
     }
 
     /// Says whether it is an error if nobody within reach has subscribed to the event. It is by
-    /// default.
+    /// default. That whoever has subscribed defines the event otherwise is always one.
     pub fn require_subscriber(mut self, required: bool) -> Self {
         self.rules().require_subscriber = required;
         self

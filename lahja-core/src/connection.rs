@@ -57,7 +57,7 @@ pub(crate) struct Connection {
 enum Phase {
     Handshaking,
     Established,
-    Ended(ConnectError),
+    Ended { error: ConnectError, was_established: bool },
 }
 
 impl Connection {
@@ -96,7 +96,7 @@ impl Connection {
             match &*lock(&self.phase) {
                 Phase::Handshaking => {}
                 Phase::Established => return Ok(self.peer().name.clone()),
-                Phase::Ended(error) => return Err(error.clone()),
+                Phase::Ended { error, .. } => return Err(error.clone()),
             }
             progress.await;
         }
@@ -112,7 +112,7 @@ impl Connection {
     }
 
     pub(crate) fn has_ended(&self) -> bool {
-        matches!(*lock(&self.phase), Phase::Ended(_))
+        matches!(*lock(&self.phase), Phase::Ended { .. })
     }
 
     /// Tells whether nothing can be sent any more, because either end has left.
@@ -245,10 +245,9 @@ impl Connection {
         mismatched.map(|inlet| inlet.topic.name()).collect()
     }
 
-    /// Tells whether the peer has said that it defines a type of ours otherwise.
-    pub(crate) fn is_mismatched(&self, event: TypeId) -> bool {
-        let slot = lock(&self.announced).get(&event).copied().flatten();
-        let inlet = slot.and_then(|slot| self.inlet(slot.number));
+    /// Tells whether the peer has said that it defines a topic of ours otherwise.
+    pub(crate) fn is_mismatched(&self, slot: Slot) -> bool {
+        let inlet = self.inlet(slot.number).filter(|inlet| inlet.slot == slot);
         inlet.is_some_and(|inlet| inlet.is_mismatched())
     }
 
@@ -286,20 +285,29 @@ impl Connection {
 
     /// Ends the connection for an error on this side.
     fn fail(&self, error: ConnectError) {
-        *lock(&self.phase) = Phase::Ended(error);
+        self.mark_ended(error);
         self.stop();
     }
 
-    /// Marks the connection as ended and lets go of what it holds.
-    fn end(&self, error: ConnectError) {
-        let mut phase = lock(&self.phase);
-        if !matches!(*phase, Phase::Ended(_)) {
-            *phase = Phase::Ended(error);
-        }
-        drop(phase);
+    /// Marks the connection as ended and lets go of what it holds. Returns why it has ended, and
+    /// whether its handshake was done.
+    fn end(&self, error: ConnectError) -> (ConnectError, bool) {
+        let ended = self.mark_ended(error);
         let inlets = std::mem::take(&mut *lock(&self.inlets));
         drop(inlets);
         self.progress.notify(usize::MAX);
+        ended
+    }
+
+    /// Marks the connection as ended, unless something else has ended it.
+    fn mark_ended(&self, error: ConnectError) -> (ConnectError, bool) {
+        let mut phase = lock(&self.phase);
+        if let Phase::Ended { error, was_established } = &*phase {
+            return (error.clone(), *was_established);
+        }
+        let was_established = matches!(*phase, Phase::Established);
+        *phase = Phase::Ended { error: error.clone(), was_established };
+        (error, was_established)
     }
 
     /// Stops both loops at once. What is queued is not sent.

@@ -26,7 +26,7 @@ use crate::subscription::{EventStream, SubscribeConfig, Subscription, WaitFor};
 use crate::transport::{Connector, Listener, Transport};
 
 pub use builder::EndpointBuilder;
-pub use view::{Changed, CloseReport, SchemaMismatch, Scope, Stats};
+pub use view::{Changed, CloseReport, SchemaMismatch, Scope};
 
 /// One participant of an event bus: it broadcasts, consumes, requests and answers.
 ///
@@ -229,7 +229,8 @@ impl Endpoint {
     }
 
     /// Tells whether the endpoints in `scope` have subscribed to events of a type, as far as this
-    /// endpoint may send to them.
+    /// endpoint may send to them. Those who define it otherwise count: whoever waits for a subscriber
+    /// is to learn of that.
     pub fn is_subscribed<E: Event>(&self, scope: Scope<'_>) -> bool {
         let shared = self.shared();
         let registry = shared.registry();

@@ -59,7 +59,8 @@ pub enum BroadcastError<E> {
     /// Nobody within reach has subscribed to the event; or, for an answer, nobody waits for it.
     #[error("nobody within reach has subscribed to the event")]
     NoSubscribers(E),
-    /// Whoever has subscribed defines the event's type otherwise. Nobody has the event.
+    /// Whoever has subscribed defines the event's type otherwise. Nobody has the event. If others
+    /// have it, [`Endpoint::schema_mismatches`](crate::Endpoint::schema_mismatches) alone tells.
     #[error("endpoint {peer:?} defines the event otherwise")]
     SchemaMismatch {
         /// The event.
@@ -288,7 +289,7 @@ pub enum PayloadError {
     },
     /// The type asks for what only a self-describing format can tell. Serde's `flatten`,
     /// `untagged` and `tag` do so.
-    #[error("type cannot be decoded: {} asks for {asked}, which is not in a payload", it(place))]
+    #[error("type cannot be decoded: {} asks for {asked}, which is not in a payload", part(place))]
     Unsupported {
         /// Which part of the type asks for it: the names of fields and variants, or their numbers
         /// in a tuple, with dots between them. Empty for the type itself.
@@ -345,7 +346,8 @@ pub enum PayloadError {
     Panicked,
 }
 
-fn it(place: &str) -> &str {
+/// Names the part of a type that lies at a place, or the type itself.
+fn part(place: &str) -> &str {
     match place {
         "" => "it",
         place => place,

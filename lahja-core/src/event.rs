@@ -12,7 +12,7 @@ use crate::error::PayloadError;
 use crate::inbox::Credit;
 use crate::name::EndpointName;
 use crate::reply::Reply;
-use crate::schema::Schema;
+use crate::schema::fingerprint_of;
 
 /// A type whose values can be broadcast.
 ///
@@ -57,13 +57,13 @@ pub trait Request: Event {
 #[derive(Clone, Copy)]
 pub struct ResponseType {
     name: &'static str,
-    schema: fn() -> Result<Schema, PayloadError>,
+    fingerprint: fn() -> Result<u64, PayloadError>,
 }
 
 impl ResponseType {
     /// Describes the type of an answer.
     pub const fn of<R: Event>() -> Self {
-        Self { name: R::NAME, schema: Schema::of::<R> }
+        Self { name: R::NAME, fingerprint: fingerprint_of::<R> }
     }
 
     /// Returns the wire name of the answer.
@@ -71,9 +71,9 @@ impl ResponseType {
         self.name
     }
 
-    /// Finds the structure of the answer.
-    pub(crate) fn schema(self) -> Result<Schema, PayloadError> {
-        (self.schema)()
+    /// Returns the fingerprint of the answer's structure.
+    pub(crate) fn fingerprint(self) -> Result<u64, PayloadError> {
+        (self.fingerprint)()
     }
 }
 

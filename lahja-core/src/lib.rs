@@ -143,7 +143,7 @@ mod unix;
 pub use broadcast::{Broadcast, BroadcastConfig, BroadcastFuture};
 pub use bus::{EventBus, Join};
 pub use endpoint::{
-    Changed, CloseReport, Endpoint, EndpointBuilder, SchemaMismatch, Scope, Stats, WeakEndpoint,
+    Changed, CloseReport, Endpoint, EndpointBuilder, SchemaMismatch, Scope, WeakEndpoint,
 };
 pub use error::{
     BroadcastError, BusError, ClaimError, ConnectError, FrameError, JoinError, NameError,
@@ -165,6 +165,7 @@ pub use request::{RequestBuilder, RequestFuture};
 pub use runtime::{BoxFuture, Runtime};
 pub use server::Server;
 pub use session::{PeerTraffic, Traffic};
+pub use shared::Stats;
 pub use socket::SharedSocket;
 pub use spawn::{Child, Connect, Spawn};
 pub use subscription::{EventStream, SubscribeConfig, Subscription, WaitFor};

@@ -223,24 +223,25 @@ impl Shape {
 /// Returns the number that a type is announced with: the [fingerprint](Schema::fingerprint) of its
 /// schema, and for a request of the response's, too.
 ///
-/// Each type is looked into once in the life of a process.
-///
 /// # Errors
 ///
 /// As for [`Schema::of`].
 pub fn fingerprint<E: Event>() -> Result<u64, PayloadError> {
+    let fingerprint = fingerprint_of::<E>()?;
+    let Some(response) = E::RESPONSE else { return Ok(fingerprint) };
+    let hash = hash::extend(fingerprint, response.name().as_bytes());
+    Ok(hash::extend(hash, &response.fingerprint()?.to_le_bytes()))
+}
+
+/// Returns the fingerprint of a type by itself, which is looked into once in the life of a process, or
+/// by several threads at the same time.
+pub(crate) fn fingerprint_of<T: DeserializeOwned + 'static>() -> Result<u64, PayloadError> {
     static KNOWN: Mutex<BTreeMap<TypeId, Result<u64, PayloadError>>> = Mutex::new(BTreeMap::new());
-    let event = TypeId::of::<E>();
     let known = || KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(known) = known().get(&event) {
+    if let Some(known) = known().get(&TypeId::of::<T>()) {
         return known.clone();
     }
-    let found = Schema::of::<E>().and_then(|schema| {
-        let fingerprint = schema.fingerprint();
-        let Some(response) = E::RESPONSE else { return Ok(fingerprint) };
-        let hash = hash::extend(fingerprint, response.name().as_bytes());
-        Ok(hash::extend(hash, &response.schema()?.fingerprint().to_le_bytes()))
-    });
-    known().insert(event, found.clone());
+    let found = Schema::of::<T>().map(|schema| schema.fingerprint());
+    known().insert(TypeId::of::<T>(), found.clone());
     found
 }

@@ -351,7 +351,7 @@ impl Session {
     /// then a goodbye.
     pub(crate) fn say_goodbye(&mut self) {
         if !self.has_ended() {
-            self.push_missed();
+            self.tell_missed(Outlet::take_missed);
             self.push(&Message::Goodbye);
             self.phase = Phase::Ended;
         }

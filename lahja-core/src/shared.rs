@@ -33,6 +33,7 @@ use crate::topic::Topic;
 
 pub(crate) use audience::Audience;
 use registry::Registry;
+pub use trouble::Stats;
 use trouble::Trouble;
 
 /// The state of one endpoint.
@@ -202,7 +203,7 @@ impl Shared {
         drop(registry);
         let peer = &connection.peer().name;
         self.pending().peer_gone(connection.id, peer, written);
-        self.subscriptions_changed.notify(usize::MAX);
+        self.subscriptions_changed();
     }
 
     /// Notes that a peer wants a topic.
@@ -218,7 +219,7 @@ impl Shared {
             registry.routing_mut().add_target(key, name, fingerprint, slot);
         }
         drop(registry);
-        self.subscriptions_changed.notify(usize::MAX);
+        self.subscriptions_changed();
     }
 
     /// Notes that a peer does not want a topic any more.
@@ -228,7 +229,7 @@ impl Shared {
             registry.routing_mut().remove_target(key, slot);
         }
         drop(registry);
-        self.subscriptions_changed.notify(usize::MAX);
+        self.subscriptions_changed();
     }
 
     /// Adds a subscription and tells the peers. Its queue is closed at once if the endpoint is.
@@ -244,7 +245,7 @@ impl Shared {
         let told = registry.refresh(TypeId::of::<E>(), &self.limits);
         drop(registry);
         told.iter().for_each(|connection| connection.send());
-        self.subscriptions_changed.notify(usize::MAX);
+        self.subscriptions_changed();
     }
 
     /// Removes a subscription and tells the peers.
@@ -257,7 +258,7 @@ impl Shared {
         let told = registry.refresh(id, &self.limits);
         drop(registry);
         told.iter().for_each(|connection| connection.send());
-        self.subscriptions_changed.notify(usize::MAX);
+        self.subscriptions_changed();
     }
 
     /// Announces the topics for which a peer had no place, now that it may have.
@@ -280,7 +281,7 @@ impl Shared {
 
     pub(crate) fn connections_changed(&self) {
         self.connections_changed.notify(usize::MAX);
-        self.subscriptions_changed.notify(usize::MAX);
+        self.subscriptions_changed();
     }
 
     pub(crate) fn subscriptions_changed(&self) {

@@ -6,11 +6,13 @@ use std::any::TypeId;
 use std::fmt;
 use std::sync::{Arc, Weak};
 
+use crate::connection::Connection;
 use crate::endpoint::Endpoint;
 use crate::error::ReadyError;
 use crate::event::{Event, Received, Request};
 use crate::handler::{self, AnswerOutput, HandlerOutput};
 use crate::inbox::{Config, Inbox, Overflow, Rest};
+use crate::session::Slot;
 use crate::shared::Shared;
 use crate::sync::lock;
 
@@ -196,19 +198,7 @@ async fn ready(shared: &Weak<Shared>, event: TypeId) -> Result<(), ReadyError> {
     if shared.is_closed() {
         return Err(ReadyError::Closed);
     }
-    let fingerprint = shared.registry().topic_fingerprint(event);
-    if let Some(Err(source)) = fingerprint {
-        return Err(ReadyError::Unsupported { source });
-    }
-    let mut announced = Vec::new();
-    for (peer, connection) in shared.registry().established() {
-        if lock(&connection.announced).get(&event) == Some(&None) {
-            let peer = peer.name.clone();
-            return Err(ReadyError::TooManyTopics { peer });
-        }
-        announced.push((connection.clone(), connection.epoch()));
-    }
-    for (connection, epoch) in announced {
+    for (connection, epoch, slot) in announced(&shared, event)? {
         loop {
             let progress = connection.listen();
             if connection.is_acknowledged(epoch) || connection.has_ended() {
@@ -216,7 +206,7 @@ async fn ready(shared: &Weak<Shared>, event: TypeId) -> Result<(), ReadyError> {
             }
             progress.await;
         }
-        if connection.is_mismatched(event) {
+        if slot.is_some_and(|slot| connection.is_mismatched(slot)) {
             let peer = connection.peer().name.clone();
             return Err(ReadyError::SchemaMismatch { peer });
         }
@@ -225,4 +215,24 @@ async fn ready(shared: &Weak<Shared>, event: TypeId) -> Result<(), ReadyError> {
         true => Err(ReadyError::Closed),
         false => Ok(()),
     }
+}
+
+/// A connection, with the epoch of its last announcement and the slot of a type that is announced there.
+type Announced = (Arc<Connection>, u64, Option<Slot>);
+
+/// Returns where a type is announced.
+fn announced(shared: &Shared, event: TypeId) -> Result<Vec<Announced>, ReadyError> {
+    let registry = shared.registry();
+    let topic = registry.topics().get(&event);
+    if let Some(Err(source)) = topic.map(|topic| topic.fingerprint()) {
+        return Err(ReadyError::Unsupported { source });
+    }
+    let announced = registry.established().map(|(peer, connection)| {
+        let slot = lock(&connection.announced).get(&event).copied();
+        if slot == Some(None) {
+            return Err(ReadyError::TooManyTopics { peer: peer.name.clone() });
+        }
+        Ok((connection.clone(), connection.epoch(), slot.flatten()))
+    });
+    announced.collect()
 }

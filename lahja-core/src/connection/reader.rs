@@ -360,10 +360,9 @@ impl Drop for Ending<'_> {
             End::Error(error) => error,
         };
         let connection = self.connection;
-        let was_established = connection.is_established();
         connection.update(Session::end);
         self.shared.remove_connection(connection, connection.written());
-        connection.end(error.clone());
+        let (error, was_established) = connection.end(error);
         // A refusal still has to reach the peer; anything else ends here.
         if !self.refused {
             connection.stop();
@@ -372,6 +371,8 @@ impl Drop for Ending<'_> {
         // What a user's subscriber makes of it comes last.
         match was_established {
             true => self.shared.trouble.disconnected(&connection.peer().name, &error),
+            // An endpoint that closes cuts handshakes short.
+            false if self.shared.is_closed() => {}
             false => self.shared.trouble.not_connected(&error),
         }
     }

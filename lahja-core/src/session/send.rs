@@ -136,19 +136,14 @@ impl Session {
 
     /// Ends the stalls for which there is room again, now that the backlog has gone.
     pub(crate) fn resume(&mut self) {
-        for number in 0..self.outlets.len() {
-            if let Some((_, outlet)) = &mut self.outlets[number] {
-                let count = outlet.resume();
-                self.push_lagged(number as u32, count);
-            }
-        }
+        self.tell_missed(Outlet::resume);
     }
 
-    /// Says what the peer has missed, whether it has room by now or not.
-    pub(super) fn push_missed(&mut self) {
+    /// Says what the peer has missed of each topic, as `take` counts it.
+    pub(super) fn tell_missed(&mut self, take: fn(&mut Outlet) -> u64) {
         for number in 0..self.outlets.len() {
             if let Some((_, outlet)) = &mut self.outlets[number] {
-                let count = outlet.take_missed();
+                let count = take(outlet);
                 self.push_lagged(number as u32, count);
             }
         }

@@ -66,9 +66,8 @@ impl Registry {
         let event = TypeId::of::<E>();
         let Self { routing, topics, audiences, version, .. } = self;
         let audience = audiences.entry(event).or_insert_with(|| {
-            let targets = fingerprint.map(|fingerprint| routing.targets(E::NAME, fingerprint));
-            let (targets, refusal) = match targets {
-                Ok(targets) => (targets, None),
+            let (targets, refusal) = match fingerprint {
+                Ok(fingerprint) => (routing.targets(E::NAME, fingerprint), None),
                 Err(error) => (Targets::default(), Some(error)),
             };
             let topic = topics.get(&event).cloned();
@@ -79,7 +78,7 @@ impl Registry {
         audience.clone()
     }
 
-    pub(super) fn topics(&self) -> &TypeMap<Arc<dyn AnyTopic>> {
+    pub(crate) fn topics(&self) -> &TypeMap<Arc<dyn AnyTopic>> {
         &self.topics
     }
 
@@ -131,11 +130,6 @@ impl Registry {
     /// Tells whether a subscription of this endpoint wants events of a type from an endpoint.
     pub(crate) fn wants(&self, id: TypeId, origin: &EndpointName) -> bool {
         self.topics.get(&id).is_some_and(|topic| topic.wants(origin))
-    }
-
-    /// Returns the fingerprint of a type that was subscribed to, or why it cannot be decoded.
-    pub(crate) fn topic_fingerprint(&self, id: TypeId) -> Option<Result<u64, PayloadError>> {
-        self.topics.get(&id).map(|topic| topic.fingerprint())
     }
 
     /// Announces or withdraws a topic wherever that has changed. Returns the connections that

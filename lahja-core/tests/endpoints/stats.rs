@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use lahja_core::{Limits, Stats, StreamTransport};
+use futures_lite::future::zip;
+use lahja_core::{Limits, Stats, StreamTransport, memory_pair};
 
 use crate::common::{Number, build, join, run, settle, with_limits};
 
@@ -99,5 +100,21 @@ fn failed_handshakes_and_broken_connections_are_counted() {
         let mute = StreamTransport::new(futures_lite::io::empty(), futures_lite::io::sink());
         a.attach(mute).await.unwrap_err();
         assert_eq!((a.stats().failed_handshakes, a.stats().broken_connections), (2, 1));
+    });
+}
+
+#[test]
+fn handshakes_that_are_cut_short_by_closing_are_no_trouble() {
+    run(|runtime| async move {
+        let a = build(&runtime, "a", |builder| builder);
+        let (near, far) = memory_pair();
+        let attaching = async { a.attach(near).await.unwrap_err() };
+        let closing = async {
+            settle().await;
+            a.close(Duration::from_secs(10)).await
+        };
+        zip(attaching, closing).await;
+        assert_eq!(a.stats().failed_handshakes, 0);
+        drop(far);
     });
 }

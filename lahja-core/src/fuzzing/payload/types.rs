@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-// The derive is a feature of serde that tests and fuzz targets turn on, and core does not need.
 use serde::{Deserialize, Serialize};
 
 /// One of everything.

@@ -170,11 +170,11 @@ fn what_a_stalled_peer_has_missed_is_told_before_the_goodbye() {
         let a = with_limits(&runtime, "a", limits);
         let mut peer = Peer::join(&a, "x", NARROW).await;
         broadcast_all(&a, 0..4).await;
-        zip(a.close(Duration::from_secs(10)), async {
+        zip(a.close(Duration::from_secs(60)), async {
             assert_eq!(peer.hear(wire::kind::EVENT).await, wire::event(0, &[0]));
             assert_eq!(peer.hear(wire::kind::LAGGED).await, wire::lagged(0, 3));
             peer.hear(wire::kind::GOODBYE).await;
-            drop(peer);
+            peer.hang_up();
         })
         .await;
     });

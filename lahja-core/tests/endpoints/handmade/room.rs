@@ -7,9 +7,9 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 use futures_lite::future::poll_once;
-use lahja_core::{BroadcastError, Endpoint, Lagged, Limits, Overflow};
+use lahja_core::{BroadcastError, Endpoint, Lagged, Limits, Overflow, Stats};
 
-use super::{Number, Peer, settle, wire};
+use super::{Number, Peer, Question, settle, wire};
 use crate::common::{build, run, with_limits};
 
 /// A window that so many small numbers fill.
@@ -188,5 +188,32 @@ fn a_refused_broadcast_is_not_counted_as_missed_at_home() {
         assert_eq!(stalled.next().await.unwrap().unwrap().0, 1);
         assert_eq!(stalled.next().await.unwrap().unwrap_err(), Lagged(2));
         drop(full);
+    });
+}
+
+/// Failures of requests wait for no room, so they would gather without end.
+#[test]
+fn a_peer_that_reads_nothing_of_what_it_asks_for_is_let_go() {
+    run(|runtime| async move {
+        let mut limits = Limits::default();
+        limits.backlog = 1;
+        limits.frame = 256;
+        let a = with_limits(&runtime, "a", limits);
+        let _rejecting = a.subscription::<Question>().filter(|_| false).stream();
+        let mut peer = Peer::join(&a, "x", &[]).await;
+        let number = peer.number_of::<Question>().await;
+        peer.take(0);
+        for first in (0..1_000_000).step_by(1_000) {
+            if !a.is_connected_to("x") {
+                break;
+            }
+            let requests: Vec<_> =
+                (first..first + 1_000).map(|id| wire::request(number, id, &[0])).collect();
+            peer.say_all(&requests.iter().map(Vec::as_slice).collect::<Vec<_>>());
+            settle().await;
+        }
+        assert!(!a.is_connected_to("x"));
+        let Stats { failed_handshakes, broken_connections, unsent_bytes, .. } = a.stats();
+        assert_eq!((failed_handshakes, broken_connections, unsent_bytes), (0, 1, 0));
     });
 }
