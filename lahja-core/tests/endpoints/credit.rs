@@ -1,6 +1,8 @@
 //! What flow control must not do when topics come and go and producers give up.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::task::{Context, Wake, Waker};
 use std::time::{Duration, Instant};
 
 use event_listener::Event as Notify;
@@ -151,6 +153,47 @@ fn an_event_that_is_sent_between_the_check_for_room_and_its_use_costs_no_connect
         assert!(b.is_connected_to("a"), "the connection is gone");
         // There is room for it now, though no credit has come.
         a.broadcast(large()).to("b").await.unwrap();
+        assert_eq!(at_b.next().await.unwrap().unwrap().into_inner(), large());
+    });
+}
+
+/// Notes that it was woken.
+#[derive(Default)]
+struct Woken(AtomicBool);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn an_event_that_waits_for_one_that_has_room_goes_on_when_that_is_sent() {
+    run(|runtime| async move {
+        let mut limits = Limits::default();
+        limits.window = 1_000;
+        let a = with_limits(&runtime, "a", limits.clone());
+        let b = with_limits(&runtime, "b", limits);
+        join(&a, &b).await;
+        let mut at_b = b.stream::<Big>();
+        at_b.ready().await.unwrap();
+        let large = || Big("x".repeat(2_000));
+        let (sender, waiting) = async_channel::unbounded();
+        let woken = Arc::new(Woken::default());
+        let (inner, waker) = (a.clone(), Waker::from(woken.clone()));
+        let at_a = a.subscription::<Big>().filter(move |_| {
+            let endpoint = inner.clone();
+            let mut large = Box::pin(async move { endpoint.broadcast(large()).to("b").await });
+            let polled = large.as_mut().poll(&mut Context::from_waker(&waker));
+            assert!(polled.is_pending());
+            sender.try_send(large).map_err(drop).unwrap();
+            true
+        });
+        let _at_a = at_a.stream();
+        a.broadcast(Big("small".into())).now().unwrap();
+        assert!(woken.0.load(Ordering::Relaxed), "nobody tells that there is room");
+        waiting.try_recv().unwrap().await.unwrap();
+        assert_eq!(at_b.next().await.unwrap().unwrap().0, "small");
         assert_eq!(at_b.next().await.unwrap().unwrap().into_inner(), large());
     });
 }
