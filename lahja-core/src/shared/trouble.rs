@@ -36,7 +36,7 @@ pub struct Stats {
     /// consumes them, they count when their turn comes.
     pub malformed_payloads: u64,
     /// Events that subscriptions with a handler have lost; a stream reads them as
-    /// [`Lagged`](crate::Lagged).
+    /// [`Lagged`].
     pub lost_events: u64,
     /// Connections that ended before their handshake was done: refused by either end, given up, too
     /// slow, or of somebody who speaks no lahja. Those that this endpoint cut short by closing do not
