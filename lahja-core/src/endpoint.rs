@@ -112,8 +112,8 @@ impl Endpoint {
     ///
     /// The handler is a function of [`Received<E>`](Received), plain or returning a future. It
     /// runs in a task of its own, for one event at a time. A panic is caught and counted
-    /// ([`crate::Stats::handler_panics`]), and the subscription lives on; so are events that the
-    /// subscription has lost ([`crate::Stats::lost_events`]).
+    /// ([`handler_panics`](crate::Stats::handler_panics)), and the subscription lives on; so are
+    /// events that the subscription has lost ([`lost_events`](crate::Stats::lost_events)).
     pub fn subscribe<E, H, R, K>(&self, handler: H) -> Subscription
     where
         E: Event,

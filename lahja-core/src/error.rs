@@ -264,7 +264,8 @@ pub enum ReadyError {
         /// The peer.
         peer: EndpointName,
     },
-    /// The type cannot be decoded, so it is announced to nobody.
+    /// The type cannot be decoded, or not compared with that of other builds, so it is announced to
+    /// nobody.
     #[error("events of the type cannot be received")]
     Unsupported {
         /// What stands in the way.
@@ -296,6 +297,17 @@ pub enum PayloadError {
         place: String,
         /// What the type asks for.
         asked: &'static str,
+    },
+    /// The structure of the type cannot be found, so that it cannot be compared with that of other
+    /// builds. An event takes a [version](crate::Event::VERSION) then.
+    #[error(
+        "type cannot be compared with that of other builds: what {} is was not found, for want of a \
+         value that the type accepts before it; give the event a version",
+        part(place)
+    )]
+    Undetermined {
+        /// Which part of the type is not known, as in [`Unsupported`](Self::Unsupported).
+        place: String,
     },
     /// The payload ends in the middle of the value.
     #[error("payload of {len} bytes ends before its value does")]

@@ -27,6 +27,10 @@ use crate::schema::fingerprint_of;
 /// self-describing format can carry is refused when the type is first used: serde's `flatten`,
 /// `untagged` and `tag`. Its `skip_serializing_if` is not found out, and makes payloads that are
 /// refused or misread where they arrive: do not use it.
+///
+/// A type that is so particular about its values that its structure is not found (a pair of an
+/// address that has to be of one's own company, and something else) is refused, too, unless it has a
+/// [version](Self::VERSION).
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an event",
     label = "not an event",
@@ -35,6 +39,12 @@ use crate::schema::fingerprint_of;
 pub trait Event: Serialize + DeserializeOwned + Send + Sync + 'static {
     /// The topic's name on the wire: the same in every process of the bus.
     const NAME: &'static str;
+
+    /// A number that only those share who mean the same by the type.
+    ///
+    /// Change it when what the type means changes and its structure does not, and where the structure
+    /// is not compared because it [cannot be found](PayloadError::Undetermined).
+    const VERSION: Option<u32> = None;
 
     /// What is on the wire of the answer, if the type is also a [`Request`].
     const RESPONSE: Option<ResponseType> = None;

@@ -100,8 +100,6 @@ struct Shape {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 enum Kind {
-    /// What lies behind a value of which the type accepted none that was tried.
-    Unknown,
     Unit,
     Bool,
     I8,
@@ -135,13 +133,14 @@ impl Schema {
     ///
     /// The type's `Deserialize` implementation is called again and again with made-up values, until
     /// it has been seen to read every variant and every field. Where it refuses what it is given, a
-    /// few hundred other values are tried; if it takes none of them, what follows in the same tuple
-    /// or entry stays unknown, and a difference there is not found out. A panic is a refusal.
+    /// few hundred other values are tried. A panic is a refusal.
     ///
     /// # Errors
     ///
     /// [`PayloadError::Unsupported`] if the type asks for what is not in a payload, as serde's
-    /// `flatten`, `untagged` and `tag` do.
+    /// `flatten`, `untagged` and `tag` do. [`PayloadError::Undetermined`] if it accepts none of the
+    /// values that are tried in front of something else in a tuple or in an entry of a map, so that
+    /// what comes there is not known; or if it has more than about a million parts.
     pub fn of<T: DeserializeOwned>() -> Result<Self, PayloadError> {
         let mut explorer = Explorer::new();
         while explorer.begins() {
@@ -150,15 +149,14 @@ impl Schema {
             let accepted = catch_unwind(AssertUnwindSafe(run)).unwrap_or(false);
             explorer.end(accepted)?;
         }
-        Ok(explorer.into_schema())
+        explorer.into_schema()
     }
 
     /// Returns a number that two types share if their values are encoded and named alike.
     ///
     /// A field that is added, removed, renamed, moved or of another type changes it, however deep
     /// it lies, and so does a variant or an alias. Renaming a type, moving it, or wrapping it in a
-    /// newtype does not. Different structures, as far as they are known, have the same number with a
-    /// probability of 2^-64.
+    /// newtype does not. Different structures have the same number with a probability of 2^-64.
     pub fn fingerprint(&self) -> u64 {
         let classes = self.classes();
         // Walks what is left when parts that are alike count as one, in an order that does not
@@ -221,11 +219,11 @@ impl Shape {
 }
 
 /// Returns the number that a type is announced with: the [fingerprint](Schema::fingerprint) of its
-/// schema, and for a request of the response's, too.
+/// schema and its [version](Event::VERSION), and for a request those of the response, too.
 ///
 /// # Errors
 ///
-/// As for [`Schema::of`].
+/// As for [`Schema::of`], but that a type with a version may be undetermined.
 pub fn fingerprint<E: Event>() -> Result<u64, PayloadError> {
     let fingerprint = fingerprint_of::<E>()?;
     let Some(response) = E::RESPONSE else { return Ok(fingerprint) };
@@ -233,15 +231,22 @@ pub fn fingerprint<E: Event>() -> Result<u64, PayloadError> {
     Ok(hash::extend(hash, &response.fingerprint()?.to_le_bytes()))
 }
 
-/// Returns the fingerprint of a type by itself, which is looked into once in the life of a process, or
-/// by several threads at the same time.
-pub(crate) fn fingerprint_of<T: DeserializeOwned + 'static>() -> Result<u64, PayloadError> {
+/// Returns the fingerprint of an event by itself, which is looked into once in the life of a process,
+/// or by several threads at the same time.
+pub(crate) fn fingerprint_of<E: Event>() -> Result<u64, PayloadError> {
     static KNOWN: Mutex<BTreeMap<TypeId, Result<u64, PayloadError>>> = Mutex::new(BTreeMap::new());
     let known = || KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(known) = known().get(&TypeId::of::<T>()) {
+    if let Some(known) = known().get(&TypeId::of::<E>()) {
         return known.clone();
     }
-    let found = Schema::of::<T>().map(|schema| schema.fingerprint());
-    known().insert(TypeId::of::<T>(), found.clone());
+    let structure = match Schema::of::<E>() {
+        Err(PayloadError::Undetermined { .. }) if E::VERSION.is_some() => Ok(hash::EMPTY),
+        schema => schema.map(|schema| schema.fingerprint()),
+    };
+    let found = structure.map(|structure| match E::VERSION {
+        Some(version) => hash::extend(structure, &version.to_le_bytes()),
+        None => structure,
+    });
+    known().insert(TypeId::of::<E>(), found.clone());
     found
 }

@@ -7,14 +7,15 @@ use syn::ext::IdentExt;
 use syn::meta::ParseNestedMeta;
 use syn::parse::{Parse, ParseStream};
 use syn::{
-    Attribute, Data, DeriveInput, Error, GenericParam, Generics, Ident, LitStr, Meta, Path, Result,
-    Type,
+    Attribute, Data, DeriveInput, Error, GenericParam, Generics, Ident, LitInt, LitStr, Meta, Path,
+    Result, Type,
 };
 
 /// The longest wire name, in bytes.
 const MAX_NAME_LEN: usize = 255;
 
-const KEYS: &str = "`#[event(…)]` takes `name = \"…\"`, `response = Type` and `crate = path`";
+const KEYS: &str = "`#[event(…)]` takes `name = \"…\"`, `version = 1`, `response = Type` and \
+                    `crate = path`";
 
 /// Implements `Event`, and `Request` if the type names its answer.
 ///
@@ -45,6 +46,12 @@ pub(crate) fn event(input: &DeriveInput) -> Result<TokenStream> {
             quote!(::core::concat!(::core::env!("CARGO_PKG_NAME"), #name))
         }
     };
+    let version = settings.version.map(|version| {
+        quote! {
+            const VERSION: ::core::option::Option<::core::primitive::u32> =
+                ::core::option::Option::Some(#version);
+        }
+    });
     // By way of a function, so that a response that is no event is one error, not two.
     let response_type = settings.response.is_some().then(|| {
         quote! {
@@ -70,6 +77,7 @@ pub(crate) fn event(input: &DeriveInput) -> Result<TokenStream> {
         #[allow(deprecated)]
         impl #core::Event for #ident #where_clause {
             const NAME: &'static ::core::primitive::str = #name;
+            #version
             #response_type
         }
         #request
@@ -127,6 +135,7 @@ fn event_attributes(attrs: &[Attribute]) -> impl Iterator<Item = &Attribute> {
 #[derive(Default)]
 struct Settings {
     name: Option<LitStr>,
+    version: Option<u32>,
     response: Option<Type>,
     core: Option<Path>,
 }
@@ -155,6 +164,13 @@ impl Settings {
                 let name = value(meta, <LitStr as Parse>::parse, expected)?;
                 check_name(&name).unwrap_or_else(|error| errors.push(error));
                 self.name.replace(name).is_some()
+            }
+            "version" => {
+                let expected = "`version` takes a number from 0 to 4294967295: `version = 1`";
+                let number = value(meta, <LitInt as Parse>::parse, expected)?;
+                let version =
+                    number.base10_parse().map_err(|_| Error::new(number.span(), expected))?;
+                self.version.replace(version).is_some()
             }
             "response" => {
                 let expected = "`response` takes the type of the answer: `response = TheAnswer`";

@@ -15,6 +15,7 @@ mod expand;
 /// | attribute                         | meaning                                                 | without it                 |
 /// |-----------------------------------|---------------------------------------------------------|----------------------------|
 /// | `#[event(name = "demo.Started")]` | the topic's name on the wire                            | the package and the type   |
+/// | `#[event(version = 2)]`           | the type's version, which both ends have to share       | there is none              |
 /// | `#[event(response = Answer)]`     | the type is also a [`Request`], answered by an `Answer` | the type is no request     |
 /// | `#[event(crate = some::path)]`    | where lahja is found                                    | looked up in `Cargo.toml`  |
 ///

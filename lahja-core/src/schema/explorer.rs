@@ -14,9 +14,11 @@
 //! That ends, because each run finds something, uses up a value, or makes a slot stuck; one that
 //! does nothing of this is the last.
 
+mod outcome;
+
 use std::collections::{HashMap, HashSet};
 
-use super::{Kind, Schema, Shape};
+use super::Kind;
 use crate::error::PayloadError;
 
 /// How many values may be asked for, in all runs together.
@@ -193,7 +195,8 @@ impl Explorer {
             _ => 0,
         };
         let parts = vec![Vec::new(); parts];
-        self.nodes.push(Node { kind, names, parts, most: MAX_PARTS, complete: None });
+        // One more than can be asked for: a tuple of more parts keeps a gap.
+        self.nodes.push(Node { kind, names, parts, most: MAX_PARTS + 1, complete: None });
         self.nodes.len() - 1
     }
 
@@ -315,68 +318,19 @@ impl Explorer {
     pub(super) fn refuse(&mut self, slot: Slot, depth: usize, asked: &'static str) {
         self.path.truncate(depth);
         self.path.push(slot);
-        let names = self.path[1..].iter().map(|slot| {
+        let place = self.name(&self.path);
+        self.unsupported.get_or_insert(PayloadError::Unsupported { place, asked });
+    }
+
+    /// Names the place that a way leads to from the root.
+    fn name(&self, way: &[Slot]) -> String {
+        let names = way.iter().skip(1).map(|slot| {
             let Node { names, .. } = self.nodes[slot.node];
             match names.get(slot.part) {
                 Some(name) => (*name).to_owned(),
                 None => slot.part.to_string(),
             }
         });
-        let place = names.collect::<Vec<_>>().join(".");
-        self.unsupported.get_or_insert(PayloadError::Unsupported { place, asked });
-    }
-
-    /// Turns what was found into a schema.
-    pub(super) fn into_schema(self) -> Schema {
-        let mut listed = Listed { shapes: Vec::new(), nodes: Vec::new() };
-        listed.part(&self.nodes[0].parts[0]);
-        let mut at = 0;
-        while let Some(&(shape, node)) = listed.nodes.get(at) {
-            let Node { names, parts, .. } = &self.nodes[node];
-            let names = names.iter().map(|&name| name.to_owned()).collect();
-            let parts = parts.iter().map(|part| listed.part(part)).collect();
-            listed.shapes[shape].names = names;
-            listed.shapes[shape].parts = parts;
-            listed.shapes[shape].kind = self.nodes[node].kind;
-            at += 1;
-        }
-        Schema { shapes: listed.shapes }
-    }
-}
-
-/// The shapes of a schema, numbered as they are found from the root on.
-struct Listed {
-    shapes: Vec<Shape>,
-    /// Which shape is which node's.
-    nodes: Vec<(usize, usize)>,
-}
-
-impl Listed {
-    /// Returns the number of what was found in a part.
-    fn part(&mut self, found: &[usize]) -> u32 {
-        match *found {
-            [] => self.add(Kind::Unknown, Vec::new()),
-            [node] => self.node(node),
-            _ => {
-                let number = self.add(Kind::OneOf, Vec::new());
-                let parts = found.iter().map(|&node| self.node(node)).collect();
-                self.shapes[number as usize].parts = parts;
-                number
-            }
-        }
-    }
-
-    fn node(&mut self, node: usize) -> u32 {
-        if let Some((shape, _)) = self.nodes.iter().find(|(_, listed)| *listed == node) {
-            return *shape as u32;
-        }
-        let number = self.add(Kind::Unknown, Vec::new());
-        self.nodes.push((number as usize, node));
-        number
-    }
-
-    fn add(&mut self, kind: Kind, parts: Vec<u32>) -> u32 {
-        self.shapes.push(Shape { kind, names: Vec::new(), parts });
-        u32::try_from(self.shapes.len() - 1).expect("there are fewer shapes than steps")
+        names.collect::<Vec<_>>().join(".")
     }
 }

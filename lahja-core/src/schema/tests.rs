@@ -1,5 +1,6 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt::Write;
+use std::marker::PhantomData;
 use std::net::IpAddr;
 use std::num::{NonZeroI64, NonZeroU8};
 use std::ops::Range;
@@ -30,7 +31,6 @@ fn write_part(schema: &Schema, number: u32, above: &mut Vec<u32>, text: &mut Str
     }
     let Shape { kind, names, parts } = &schema.shapes[number as usize];
     let brackets = match kind {
-        Kind::Unknown => return text.push('?'),
         Kind::Unit => return text.push_str("()"),
         Kind::Option => "Option<>",
         Kind::Sequence => "[]",
@@ -55,6 +55,14 @@ fn write_part(schema: &Schema, number: u32, above: &mut Vec<u32>, text: &mut Str
     }
     above.pop();
     text.push_str(after);
+}
+
+/// Where a type is undetermined.
+fn gap<T: DeserializeOwned>() -> String {
+    match Schema::of::<T>() {
+        Err(PayloadError::Undetermined { place }) => place,
+        other => panic!("{other:?}"),
+    }
 }
 
 fn fingerprint_of<T: DeserializeOwned>() -> u64 {

@@ -144,7 +144,7 @@ mod recursive {
 
     #[test]
     fn a_newtype_of_itself_does_not_exhaust_the_stack() {
-        assert_eq!(structure::<EndlessNewtype>(), "?");
+        assert_eq!(gap::<EndlessNewtype>(), "");
     }
 
     #[test]
@@ -156,7 +156,7 @@ mod recursive {
 mod refused {
     use super::*;
 
-    #[derive(Deserialize)]
+    #[derive(PartialEq, Eq, PartialOrd, Ord, Deserialize)]
     #[serde(try_from = "String")]
     struct Never;
 
@@ -259,27 +259,55 @@ mod refused {
         );
     }
 
+    #[derive(Deserialize)]
+    #[allow(dead_code)]
+    struct Renamed {
+        never: Never,
+        #[serde(alias = "old", alias = "older")]
+        new: u8,
+        #[serde(alias = "former")]
+        last: u16,
+    }
+
     #[test]
-    fn what_follows_in_a_tuple_stays_unknown() {
-        assert_eq!(structure::<(u8, Never, u16)>(), "(U8, Text, ?)");
-        assert_eq!(structure::<Option<(Never, u8)>>(), "Option<(Text, ?)>");
+    fn fields_with_other_names_are_found_behind_it() {
+        assert_eq!(
+            structure::<Renamed>(),
+            "{never: Text, new: U8, old: U8, older: U8, former: U16, last: U16}"
+        );
+    }
+
+    #[test]
+    fn what_follows_in_a_tuple_or_an_entry_cannot_be_found() {
+        assert_eq!(gap::<(u8, Never, u16)>(), "2");
+        assert_eq!(gap::<(u8, Option<(Never, u8)>)>(), "1.0.1");
+        assert_eq!(gap::<BTreeMap<Never, u8>>(), "1");
+        assert_eq!(structure::<(u8, Never)>(), "(U8, Text)");
     }
 
     #[derive(Deserialize)]
     #[allow(dead_code)]
     enum Some {
-        Never(Never, u8),
+        Never(u8, Never),
         Good(u8),
         Also { never: Never, deep: Deep },
+    }
+
+    #[derive(Deserialize)]
+    #[allow(dead_code)]
+    enum Hiding {
+        Never(Never, u8),
+        Good(u8),
     }
 
     #[test]
     fn a_variant_that_takes_nothing_does_not_hide_the_others() {
         assert_eq!(
             structure::<(Some, u8)>(),
-            "(Enum{Never: (Text, ?), Good: U8, Also: {never: Text, \
+            "(Enum{Never: (U8, Text), Good: U8, Also: {never: Text, \
              deep: Enum{A: (), B: Option<Enum{C: U8, D: U16, E: {last: U32}}>}}}, U8)"
         );
+        assert_eq!(gap::<(Hiding, u8)>(), "0.Never.1");
     }
 
     /// A collection that is never empty.
@@ -316,6 +344,37 @@ mod refused {
     fn a_panic_is_a_refusal() {
         assert_eq!(structure::<(Panics, u16)>(), "(U8, U16)");
     }
+}
+
+/// A tuple of many parts.
+struct Many<const N: usize, T>(PhantomData<T>);
+
+impl<'de, const N: usize, T: Deserialize<'de>> Deserialize<'de> for Many<N, T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct All<const N: usize, T>(PhantomData<T>);
+
+        impl<'de, const N: usize, T: Deserialize<'de>> de::Visitor<'de> for All<N, T> {
+            type Value = ();
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                write!(f, "{N} parts")
+            }
+
+            fn visit_seq<A: de::SeqAccess<'de>>(self, mut parts: A) -> Result<(), A::Error> {
+                (0..N).try_for_each(|_| parts.next_element::<T>().map(drop))
+            }
+        }
+
+        deserializer.deserialize_tuple(N, All::<N, T>(PhantomData)).map(|()| Self(PhantomData))
+    }
+}
+
+#[test]
+fn what_is_beyond_the_bounds_is_a_gap() {
+    assert_eq!(structure::<Many<3, u8>>(), "(U8, U8, U8)");
+    assert_eq!(Schema::of::<Many<65_536, u8>>().map(|schema| schema.shapes.len()), Ok(2));
+    assert_eq!(gap::<Many<65_537, u8>>(), "");
+    assert_eq!(gap::<Many<1_024, Many<1_024, u8>>>(), "");
 }
 
 /// Two types whose visitors have one name are both looked into.
