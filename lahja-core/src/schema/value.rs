@@ -16,11 +16,12 @@ use crate::payload::{self, MAX_DEPTH};
 ///
 /// It serializes as the value itself would: with `serde_json` a struct is an object, a variant of
 /// an enum its name or an object with one key. (A map whose keys are no scalars becomes a list of
-/// pairs, since JSON takes nothing else as a key.)
+/// pairs, since JSON takes nothing else as a key. A variant that holds `()` looks like one that
+/// holds nothing, as it does in a payload.)
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Value<'a> {
-    /// Nothing, as in `()`, a struct without fields, or `None`.
+    /// Nothing, as in `()`, a unit struct, or `None`.
     Unit,
     /// A truth value.
     Bool(bool),
@@ -49,7 +50,8 @@ pub enum Value<'a> {
 impl Schema {
     /// Reads a payload of the type that this is the structure of.
     ///
-    /// Bounds are those of receiving: a depth of 64 types, and memory in proportion to the payload's length.
+    /// Bounds are those of receiving: a depth of 64 types, and memory in proportion to the payload's
+    /// length.
     ///
     /// # Errors
     ///
@@ -163,11 +165,8 @@ impl<'a> Visitor<'a> for Part<'a, '_> {
                 None => values.push(value),
             }
         }
-        Ok(match (shape.parts.len(), fields.len()) {
-            (0, _) => Value::Unit,
-            (_, 0) => Value::List(values),
-            _ => Value::Struct(fields),
-        })
+        let has_names = shape.kind == Kind::Struct && values.is_empty();
+        Ok(if has_names { Value::Struct(fields) } else { Value::List(values) })
     }
 
     fn visit_map<A: de::MapAccess<'a>>(self, mut entries: A) -> Result<Value<'a>, A::Error> {

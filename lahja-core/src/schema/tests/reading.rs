@@ -71,6 +71,29 @@ fn a_payload_is_printed_as_its_type_would_be() {
     );
 }
 
+/// Values that hold nothing, each in the way of `serde_json`.
+#[test]
+fn what_holds_nothing_is_printed_as_what_it_is() {
+    #[derive(Serialize, Deserialize)]
+    struct Unit;
+    #[derive(Serialize, Deserialize)]
+    struct Tuple();
+    #[derive(Serialize, Deserialize)]
+    struct Fields {}
+    #[derive(Serialize, Deserialize)]
+    enum Choice {
+        Unit,
+        Tuple(),
+        Fields {},
+    }
+
+    let values = (Unit, Tuple(), Fields {}, [Choice::Unit, Choice::Tuple(), Choice::Fields {}]);
+    let schema = Schema::of::<(Unit, Tuple, Fields, [Choice; 3])>().unwrap();
+    let payload = encoded(&values);
+    let printed = serde_json::to_string(&schema.read(&payload).unwrap()).unwrap();
+    assert_eq!(printed, serde_json::to_string(&values).unwrap());
+}
+
 #[test]
 fn a_schema_can_be_sent_and_kept() {
     let schema = Schema::of::<Message>().unwrap();
