@@ -22,9 +22,10 @@ fn judge_cancellations(run: &Run, record: &Record) {
     for question in &record.questions {
         let Some((end, _, Ending::GivenUp | Ending::TimedOut)) = &question.end else { continue };
         for (by, answered) in &question.answered {
-            // Over a connection that is there still.
+            // Over a connection that was there when it was asked, and is there still.
             let is_told = record.links.iter().any(|link| {
                 link.lost == [None; 2]
+                    && link.attached.iter().all(|at| at.is_some_and(|at| at < question.start))
                     && link.ends.contains(by)
                     && link.ends.contains(&question.origin)
                     && link.ends.iter().all(|&end| record.closed[end].began.is_none())
