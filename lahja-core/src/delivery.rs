@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use event_listener::EventListener;
+use event_listener::{EventListener, Listener};
 
 use crate::connection::{Connection, Turn};
 use crate::error::PayloadError;
@@ -255,7 +255,11 @@ impl<E: Event> Delivery<E> {
         loop {
             let now = shared.runtime.now();
             let mut listeners = std::mem::take(&mut self.listeners);
-            listeners.clear();
+            // Whoever waits for the same was told, too. A listener that is dropped would pass on what
+            // it heard, and those who wait keep each other awake that way.
+            for listener in listeners.drain(..) {
+                listener.discard();
+            }
             let Self { payload, request, event, gone, .. } = self;
             self.peers.retain(|target| {
                 let listener = target.connection.wait_for_room(target.slot, now);

@@ -1,5 +1,7 @@
 //! Who waits is told when there is nothing to wait for any more, and nobody waits for nothing.
 
+use std::future::{IntoFuture, poll_fn};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -113,6 +115,43 @@ fn a_broadcast_ends_when_the_consumer_it_waits_for_unsubscribes() {
         let ended = wait_apart(&runtime, broadcast).await;
         drop(stream);
         ended.recv().await.unwrap().unwrap();
+    });
+}
+
+/// One of them finds room; to wake the others again and again would not make more of it.
+#[test]
+fn broadcasts_that_wait_for_the_same_room_do_not_keep_each_other_awake() {
+    run(|runtime| async move {
+        let [a, _] = pair(&runtime, &Limits::default()).await;
+        let mut stream = a.subscription::<Number>().capacity(1).stream();
+        a.broadcast(Number(0)).await.unwrap();
+        let polls = Arc::new(AtomicUsize::new(0));
+        let mut waiting = Vec::new();
+        for number in 1..=3 {
+            let (a, polls) = (a.clone(), polls.clone());
+            let broadcast = async move {
+                let mut broadcast = a.broadcast(Number(number)).into_future();
+                poll_fn(|context| {
+                    polls.fetch_add(1, Ordering::Relaxed);
+                    Pin::new(&mut broadcast).poll(context)
+                })
+                .await
+            };
+            waiting.push(wait_apart(&runtime, broadcast).await);
+        }
+        assert_eq!(stream.next().await.unwrap().unwrap().0, 0);
+        let polled = polls.load(Ordering::Relaxed);
+        for _ in 0..1_000 {
+            yield_now().await;
+        }
+        let woken = polls.load(Ordering::Relaxed) - polled;
+        assert!((1..10).contains(&woken), "they were polled {woken} times");
+        for number in 1..=3 {
+            assert_eq!(stream.next().await.unwrap().unwrap().0, number);
+        }
+        for ended in waiting {
+            ended.recv().await.unwrap().unwrap();
+        }
     });
 }
 
