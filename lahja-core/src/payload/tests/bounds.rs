@@ -77,6 +77,8 @@ fn a_mebibyte_cannot_claim_a_quarter_of_a_gibibyte() {
 #[test]
 fn zero_sized_elements_are_at_most_four_a_byte() {
     round_trips(&vec![(); 1_024]);
+    let more = encoded(&vec![(); 1_100]);
+    assert_eq!(error::<Vec<()>>(&more), over_budget(more.len()));
     let mut bytes = vec![0xff, 0xff, 0xff, 0x7f];
     bytes.resize(1 << 20, 0);
     assert_eq!(error::<HashSet<()>>(&bytes), over_budget(1 << 20));
