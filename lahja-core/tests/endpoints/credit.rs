@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use event_listener::Event as Notify;
 use futures_lite::future::poll_once;
-use lahja_core::{BoxFuture, Endpoint, Event, Limits, Received, Runtime};
+use lahja_core::{BoxFuture, Endpoint, Event, Limits, Received, Runtime, Stats};
 use serde::{Deserialize, Serialize};
 
 use crate::common::{TestRuntime, join, run, settle, with_limits};
@@ -195,5 +195,81 @@ fn an_event_that_waits_for_one_that_has_room_goes_on_when_that_is_sent() {
         waiting.try_recv().unwrap().await.unwrap();
         assert_eq!(at_b.next().await.unwrap().unwrap().0, "small");
         assert_eq!(at_b.next().await.unwrap().unwrap().into_inner(), large());
+    });
+}
+
+/// An event of a kilobyte, so that a window holds some 250 of them.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Event)]
+struct Load(u64, String);
+
+fn load(number: u64) -> Load {
+    Load(number, "x".repeat(1_000))
+}
+
+/// A minute is as long as the test says, so that the one consumer sleeps for five of them.
+#[test]
+fn one_of_eight_consumers_pauses_for_minutes_and_the_others_do_not_notice() {
+    const COUNT: u64 = 3_000;
+    const PAUSE: Duration = Duration::from_millis(100);
+    run(|runtime| async move {
+        let Limits { window, stalled_after, .. } = Limits::default();
+        let clock = Clock::new(&runtime);
+        let build = |name: &str| Endpoint::builder(name).unwrap().build(clock.clone());
+        let producer = build("producer");
+        let consumers = ["c0", "c1", "c2", "c3", "c4", "c5", "c6", "c7"].map(build);
+        let mut streams = Vec::new();
+        for consumer in &consumers {
+            join(&producer, consumer).await;
+            streams.push(consumer.stream::<Load>());
+            streams.last().unwrap().ready().await.unwrap();
+        }
+        let mut paused = streams.remove(0);
+        let mut held = 0;
+        let mut waited = Duration::ZERO;
+        for number in 0..COUNT {
+            let mut broadcast = producer.broadcast(load(number)).into_future();
+            let mut done = poll_once(&mut broadcast).await;
+            // Whoever has room has it at once, though the broadcast may wait for the one.
+            for stream in &mut streams {
+                settle().await;
+                let event = poll_once(stream.next()).await.expect("it has come");
+                assert_eq!(event.unwrap().unwrap().0, number);
+            }
+            while done.is_none() {
+                clock.advance(PAUSE);
+                waited += PAUSE;
+                settle().await;
+                done = poll_once(&mut broadcast).await;
+            }
+            done.unwrap().unwrap();
+            clock.advance(PAUSE);
+            let unsent = producer.stats().unsent_bytes;
+            let Stats { unconsumed_bytes, .. } = consumers[0].stats();
+            held = held.max(unsent + unconsumed_bytes);
+        }
+        assert_eq!(waited, stalled_after, "one wait, for one stall");
+        assert!(held < u64::from(window) + 1_100, "{held} bytes are held");
+        assert_eq!(producer.stats().stalls, 1);
+
+        // It goes on: what it got, and the gap in its place.
+        let (mut next, mut taken, mut lost) = (0, 0, 0);
+        while next < COUNT {
+            match paused.next().await.unwrap() {
+                Ok(event) => {
+                    assert_eq!(event.0, next);
+                    (next, taken) = (next + 1, taken + 1);
+                }
+                Err(gap) => (next, lost) = (next + gap.0, lost + gap.0),
+            }
+        }
+        assert_eq!(next, COUNT);
+        assert_eq!(lost, producer.traffic("c0").unwrap().sent.missed);
+        println!("{taken} events came, {lost} were missed and told, {held} bytes were held");
+        producer.broadcast(load(COUNT)).await.unwrap();
+        streams.push(paused);
+        for stream in &mut streams {
+            assert_eq!(stream.next().await.unwrap().unwrap().0, COUNT);
+        }
+        assert_eq!(producer.stats().stalled_peers, 0);
     });
 }

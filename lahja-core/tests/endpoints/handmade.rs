@@ -3,6 +3,7 @@
 
 mod batches;
 mod closing;
+mod flood;
 mod hello;
 mod loss;
 mod order;

@@ -6,7 +6,7 @@ use std::task::{Context, Poll, Wake, Waker};
 
 use futures_core::Stream;
 use futures_lite::future::zip;
-use lahja_core::{Event, EventStream, RequestError};
+use lahja_core::{Endpoint, Event, EventStream, RequestError, Scope};
 
 use super::{Number, Peer, Question, Text, settle, wire};
 use crate::common::{TestRuntime, build, run};
@@ -133,5 +133,33 @@ fn whoever_is_woken_by_the_end_of_a_request_finds_the_events_before_it() {
                 false => assert!(matches!(ended, Err(RequestError::Unanswered))),
             }
         }
+    });
+}
+
+/// Notes whether a peer counts as subscribed at the very moment when something is written to it.
+struct Written {
+    endpoint: Endpoint,
+    was_subscribed: Mutex<Vec<bool>>,
+}
+
+impl Wake for Written {
+    fn wake(self: Arc<Self>) {
+        let is_subscribed = self.endpoint.is_subscribed::<Number>(Scope::Endpoint("x"));
+        self.was_subscribed.lock().unwrap().push(is_subscribed);
+    }
+}
+
+#[test]
+fn a_subscription_is_in_force_before_it_is_acknowledged() {
+    run(|runtime| async move {
+        let a = build(&runtime, "a", |a| a);
+        let mut peer = Peer::join(&a, "x", &[]).await;
+        settle().await;
+        let written = Arc::new(Written { endpoint: a.clone(), was_subscribed: Mutex::default() });
+        peer.pipe().hearer = Some(written.clone().into());
+        peer.say(&wire::announce(1, 0, 1_000, wire::topic::<Number>()));
+        settle().await;
+        assert_eq!(*written.was_subscribed.lock().unwrap(), [true]);
+        assert_eq!(peer.hear(wire::kind::ACKNOWLEDGE).await, [wire::kind::ACKNOWLEDGE, 1]);
     });
 }

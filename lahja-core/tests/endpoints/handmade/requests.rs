@@ -196,6 +196,43 @@ fn an_answer_of_a_peer_that_was_not_asked_or_has_answered_is_not_taken() {
 }
 
 #[test]
+fn of_a_million_guessed_ids_none_is_taken() {
+    const GUESSES: u64 = 1_000_000;
+    run(|runtime| async move {
+        let a = build(&runtime, "a", |a| a);
+        let mut x = Peer::join(&a, "x", QUESTIONS).await;
+        let mut y = Peer::join(&a, "y", QUESTIONS).await;
+        let mut request = pin!(a.request(Question(1)).to("x").without_timeout().into_future());
+        assert!(poll_once(&mut request).await.is_none());
+        let id = x.asked().await;
+        // The guesser is asked something, too.
+        let mut other = pin!(a.request(Question(2)).to("y").without_timeout().into_future());
+        assert!(poll_once(&mut other).await.is_none());
+        let other_id = y.asked().await;
+        // Every id around that of the request, itself among them, and its place in other lives.
+        let near = (0..GUESSES / 2).map(|n| id.wrapping_add(n).wrapping_sub(GUESSES / 4));
+        let lives = (0..GUESSES / 2).map(|n| id ^ (n << 32));
+        let guesses: Vec<_> = near.chain(lives).filter(|&guess| guess != other_id).collect();
+        assert!(guesses.contains(&id) && guesses.len() as u64 >= GUESSES - 2);
+        for guesses in guesses.chunks(10_000) {
+            let forged = wire::text("forged");
+            let forge = |&guess: &u64| wire::response(guess, Text::NAME, &forged);
+            let responses: Vec<_> = guesses.iter().map(forge).collect();
+            y.say_all(&responses.iter().map(Vec::as_slice).collect::<Vec<_>>());
+            settle().await;
+        }
+        assert_eq!(a.traffic("y").unwrap().received.responses, guesses.len() as u64);
+        assert!(poll_once(&mut request).await.is_none());
+        assert!(poll_once(&mut other).await.is_none());
+        x.say(&wire::response(id, Text::NAME, &wire::text("good")));
+        y.say(&wire::response(other_id, Text::NAME, &wire::text("good, too")));
+        assert_eq!(request.await.unwrap().0, "good");
+        assert_eq!(other.await.unwrap().0, "good, too");
+        assert_eq!(a.stats().requests_in_flight, 0);
+    });
+}
+
+#[test]
 fn a_request_whose_topic_is_withdrawn_while_it_waits_for_room_is_unanswered() {
     run(|runtime| async move {
         let a = build(&runtime, "a", |a| a);

@@ -9,6 +9,7 @@ pub(super) mod kind {
     pub(in super::super) const ANNOUNCE: u8 = 0x03;
     pub(in super::super) const WITHDRAW: u8 = 0x04;
     pub(in super::super) const READY: u8 = 0x05;
+    pub(in super::super) const ACKNOWLEDGE: u8 = 0x06;
     pub(in super::super) const CREDIT: u8 = 0x07;
     pub(in super::super) const EVENT: u8 = 0x08;
     pub(in super::super) const RESPONSE: u8 = 0x09;
