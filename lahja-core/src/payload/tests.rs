@@ -11,6 +11,7 @@ use super::*;
 
 mod bounds;
 mod codec;
+mod memory;
 
 /// A type with one of everything.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
