@@ -1,5 +1,6 @@
 //! One short conversation, over a wire that is split, late, cut at any byte, or fails at any call.
 
+use std::env;
 use std::fmt;
 use std::panic::resume_unwind;
 use std::time::Duration;
@@ -14,6 +15,12 @@ use crate::executor::Simulation;
 use crate::mood::ERRNOS;
 use crate::weather::{FAIR, Fault, Weather};
 use crate::wire::{Transport, Wire};
+
+/// The error that no connection ends with.
+const INTERRUPTED: i32 = rustix::io::Errno::INTR.raw_os_error();
+
+/// The greatest number of an error that Linux has.
+const GREATEST_ERRNO: i32 = rustix::io::Errno::HWPOISON.raw_os_error();
 
 /// The longest time that closing may take; nothing waits for it.
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -124,10 +131,19 @@ fn of_a_conversation_that_is_cut_at_any_byte_a_prefix_arrives() {
 
 #[test]
 fn whichever_call_fails_with_whichever_error_a_prefix_arrives() {
+    const TURNS: u64 = 32;
+    let is_every = env::var_os("LAHJA_EVERY_ERRNO").is_some();
     for piece in [usize::MAX, 50] {
         let fair = Weather { piece, ..FAIR };
         for call in 0..converse(&fair).calls {
-            let mut faults: Vec<_> = ERRNOS.into_iter().map(Fault::Errno).collect();
+            // The usual ones, and of the others all that there are or, by turns, a few.
+            let is_tried = |&errno: &i32| match errno {
+                INTERRUPTED => false,
+                errno if ERRNOS.contains(&errno) || is_every => true,
+                errno => u64::from(errno.unsigned_abs()) % TURNS == call % TURNS,
+            };
+            let errnos = (1..=GREATEST_ERRNO).filter(is_tried);
+            let mut faults: Vec<_> = errnos.map(Fault::Errno).collect();
             faults.extend([Fault::Fatal(ERRNOS[0]), Fault::Zero]);
             for fault in faults {
                 let weather = Weather { faults: vec![(call, fault)], ..fair.clone() };
@@ -139,7 +155,7 @@ fn whichever_call_fails_with_whichever_error_a_prefix_arrives() {
 
 #[test]
 fn whichever_call_is_interrupted_or_has_to_wait_nothing_is_lost() {
-    let interrupted = Fault::Errno(rustix::io::Errno::INTR.raw_os_error());
+    let interrupted = Fault::Errno(INTERRUPTED);
     for piece in [usize::MAX, 50] {
         let fair = Weather { piece, ..FAIR };
         for call in 0..converse(&fair).calls {

@@ -5,6 +5,7 @@
 //! cargo test -p lahja-core --test simulator                               # 2,000 seeds
 //! LAHJA_SEEDS=200000 cargo test --release -p lahja-core --test simulator  # as many as that
 //! LAHJA_SEED=17 cargo test -p lahja-core --test simulator seed            # one, with its story
+//! LAHJA_EVERY_ERRNO=1 cargo test -p lahja-core --test simulator error     # each at each call
 //! ```
 //!
 //! `LAHJA_FIRST_SEED` says where to begin. A seed that fails is printed with how to run it alone.
