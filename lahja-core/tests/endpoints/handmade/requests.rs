@@ -4,6 +4,7 @@ use std::pin::pin;
 
 use futures_lite::future::poll_once;
 use lahja_core::{Event, RequestError};
+use serde::{Deserialize, Serialize};
 
 use super::{Number, Peer, Question, Text, settle, wire};
 use crate::common::{TestRuntime, build, run};
@@ -107,6 +108,36 @@ fn a_request_that_waits_for_a_place_when_its_peer_goes_was_not_sent() {
         assert!(matches!(error, RequestError::PeerGone { sent: true, .. }), "{error:?}");
         let error = second.await.unwrap_err();
         assert!(matches!(error, RequestError::PeerGone { sent: false, .. }), "{error:?}");
+    });
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize, Event)]
+#[event(name = "handmade.Long", response = Text)]
+struct Long(String);
+
+#[test]
+fn a_request_that_is_given_up_in_the_middle_of_its_frame_is_sent_whole() {
+    const LEN: usize = 1 << 20;
+    const TAKEN: usize = 219_264;
+    run(|runtime| async move {
+        let a = build(&runtime, "a", |a| a);
+        let mut peer = Peer::join(&a, "x", &[(wire::topic::<Long>(), 1 << 24)]).await;
+        settle().await;
+        let before = a.stats().traffic.sent.bytes;
+        peer.take(TAKEN);
+        let mut request = a.request(Long("x".repeat(LEN))).without_timeout().into_future();
+        assert!(poll_once(&mut request).await.is_none());
+        settle().await;
+        let len = (a.stats().traffic.sent.bytes - before) as usize;
+        assert_eq!(a.stats().unsent_bytes as usize, len - TAKEN);
+        drop(request);
+        settle().await;
+        peer.take(usize::MAX);
+        let event = peer.hear(wire::kind::EVENT).await;
+        let id = wire::request_id(&event);
+        assert_eq!(event.len() + 4, len);
+        assert!(event.ends_with(&wire::text(&"x".repeat(LEN))));
+        assert_eq!(peer.next().await, Some([vec![wire::kind::CANCEL], wire::varint(id)].concat()));
     });
 }
 

@@ -14,6 +14,7 @@ pub(super) mod kind {
     pub(in super::super) const EVENT: u8 = 0x08;
     pub(in super::super) const RESPONSE: u8 = 0x09;
     pub(in super::super) const FAILURE: u8 = 0x0a;
+    pub(in super::super) const CANCEL: u8 = 0x0b;
     pub(in super::super) const LAGGED: u8 = 0x0c;
     pub(in super::super) const GOODBYE: u8 = 0x0d;
     /// Of a message that every reader skips.
