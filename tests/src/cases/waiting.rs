@@ -141,7 +141,7 @@ pub async fn no_event_is_missed_that_is_broadcast_once_a_subscription_is_ready<S
         numbers.ready().await.unwrap();
         // This one has not begun, nor has any later one.
         let begun = begun.load(Ordering::SeqCst);
-        let mut number = 0;
+        let mut number = take(&mut numbers).await.0;
         while number < begun {
             number = take(&mut numbers).await.0;
         }
