@@ -1,11 +1,11 @@
-//! What closing says was not delivered.
+//! What closing says was not delivered, and what a peer has said before its end.
 
 use std::pin::pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Wake, Waker};
 use std::time::Duration;
 
-use futures_lite::future::zip;
+use futures_lite::future::{poll_once, zip};
 use lahja_core::{Endpoint, Limits, Received};
 
 use super::{Number, Peer, Question, Text, settle, wire};
@@ -177,5 +177,32 @@ fn what_a_stalled_peer_has_missed_is_told_before_the_goodbye() {
             peer.hang_up();
         })
         .await;
+    });
+}
+
+#[test]
+fn what_a_peer_said_before_it_went_is_read_though_nothing_can_be_sent_to_it_any_more() {
+    const COUNT: u64 = 200;
+    run(|runtime| async move {
+        let a = build(&runtime, "a", |a| a);
+        let mut texts = a.stream::<Text>();
+        let mut peer = Peer::join(&a, "x", &[(wire::topic::<Number>(), 1 << 20)]).await;
+        let topic = peer.number_of::<Text>().await;
+        settle().await;
+        // Several times as much as is read at once.
+        let text = |number| format!("{number:01000}");
+        let events = (0..COUNT).map(|number| wire::event(topic, &wire::text(&text(number))));
+        let events: Vec<_> = events.collect();
+        peer.fail_writes();
+        a.broadcast(Number(1)).now().unwrap();
+        peer.say_all(&events.iter().map(Vec::as_slice).collect::<Vec<_>>());
+        peer.hang_up();
+        settle().await;
+        assert!(!a.is_connected_to("x"));
+        for number in 0..COUNT {
+            let event = poll_once(texts.next()).await.expect("it was said before the end");
+            assert_eq!(event.unwrap().unwrap().0, text(number));
+        }
+        assert!(poll_once(texts.next()).await.is_none());
     });
 }
