@@ -44,13 +44,21 @@ mod tests {
     #[test]
     fn pauses_grow_to_a_second_and_start_again_after_a_success() {
         let mut backoff = Backoff::new();
-        let mut longest = FIRST;
+        let mut longest = Duration::from_millis(10);
         for _ in 0..20 {
             let pause = backoff.pause();
             assert!(longest / 2 <= pause && pause <= longest, "{pause:?}");
-            longest = (longest * 2).min(LONGEST);
+            longest = (longest * 2).min(Duration::from_secs(1));
         }
         backoff.reset();
-        assert!(backoff.pause() <= FIRST);
+        assert!(backoff.pause() <= Duration::from_millis(10));
+    }
+
+    #[test]
+    fn pauses_differ_from_one_sequence_to_the_next() {
+        let mut pauses: Vec<_> = (0..20).map(|_| Backoff::new().pause()).collect();
+        pauses.sort();
+        pauses.dedup();
+        assert!(pauses.len() > 10, "{pauses:?}");
     }
 }

@@ -64,11 +64,11 @@ pub trait ChildProcess: Send + 'static {
     /// Returns the process's id.
     fn id(&self) -> u32;
 
-    /// Kills the process with SIGKILL, unless it has ended.
+    /// Kills the process with SIGKILL. One that has ended is left alone, which is no error.
     ///
     /// # Errors
     ///
-    /// The process has ended.
+    /// The signal cannot be sent.
     fn kill(&mut self) -> io::Result<()>;
 
     /// Waits until the process has ended and reaps it. May be called again.

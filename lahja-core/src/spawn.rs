@@ -141,11 +141,11 @@ impl<P: Platform> Child<P> {
         self.process().id()
     }
 
-    /// Kills the child with SIGKILL. Wait for its [`status`](Self::status) after that.
+    /// Kills the child with SIGKILL, unless it has ended. Wait for its [`status`](Self::status) after.
     ///
     /// # Errors
     ///
-    /// The process has ended.
+    /// The signal cannot be sent.
     pub fn kill(&mut self) -> io::Result<()> {
         self.process_mut().kill()
     }
@@ -393,4 +393,15 @@ fn describe(error: &dyn std::error::Error) -> String {
         cause = error.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_orphan_is_gone_within_two_seconds() {
+        // One to close its endpoint, one to end by itself.
+        assert!(2 * ORPHAN_GRACE <= Duration::from_secs(2));
+    }
 }

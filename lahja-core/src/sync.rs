@@ -13,3 +13,23 @@ pub(crate) use std::sync::{Mutex, MutexGuard, atomic};
 pub(crate) fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(all(test, not(shuttle)))]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    use super::*;
+
+    #[test]
+    fn a_panic_elsewhere_poisons_no_lock() {
+        let mutex = Mutex::new(1);
+        let panicking = || {
+            *lock(&mutex) += 1;
+            let _held = lock(&mutex);
+            panic!("while it is held");
+        };
+        catch_unwind(AssertUnwindSafe(panicking)).unwrap_err();
+        assert!(mutex.is_poisoned());
+        assert_eq!(*lock(&mutex), 2);
+    }
+}

@@ -43,6 +43,8 @@ macro_rules! cases_in_one_process {
                 closing_a_stream_sends_what_it_took_and_ends_one_direction,
                 the_status_of_a_process_may_be_given_up_and_asked_for_again,
                 the_end_of_a_processs_input_is_that_of_the_other_end,
+                a_process_can_be_killed,
+                a_process_prints_where_this_one_does,
             }
             mod broadcasting {
                 an_event_reaches_every_subscriber_and_oneself,
@@ -244,12 +246,15 @@ macro_rules! cases_with_processes {
                 a_child_is_in_the_groups_given_at_spawn,
                 the_standard_input_of_a_child_is_null_once_it_has_joined,
                 the_standard_output_and_error_of_a_child_are_the_users,
+                what_a_child_starts_inherits_nothing_of_the_bus,
             }
             mod spawning_fails {
                 a_program_that_is_missing_or_not_executable_is_an_error_of_running_it,
                 a_child_that_exits_before_it_has_joined_is_an_error_with_its_status,
                 a_child_that_never_joins_is_killed_when_its_time_is_up,
                 a_child_that_closes_its_standard_input_has_not_taken_its_endpoint,
+                a_child_that_gives_up_has_not_taken_its_endpoint,
+                a_child_that_cannot_be_waited_for_is_an_error_of_the_link,
                 a_child_whose_name_is_taken_says_so_and_ends,
                 a_bad_name_starts_no_process,
                 a_spawn_that_is_given_up_leaves_no_process,
@@ -260,6 +265,7 @@ macro_rules! cases_with_processes {
                 a_child_that_ignores_everything_is_killed_in_the_end,
                 a_killed_child_tells_the_signal_and_its_name_is_free,
                 a_dropped_child_ends,
+                a_shutdown_that_is_given_up_drops_the_child,
                 descriptors_tasks_and_children_are_back_at_the_baseline_after_50_cycles,
             }
             mod death {

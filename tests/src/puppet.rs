@@ -3,6 +3,7 @@
 use std::fs;
 use std::ops::Range;
 use std::path::PathBuf;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use async_lock::Mutex;
@@ -13,7 +14,7 @@ use lahja_core::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::process::{Process, until};
+use crate::process::{Process, blocking, until};
 
 /// An event that tests broadcast.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Event)]
@@ -71,6 +72,8 @@ pub enum Order {
     Groups,
     /// Returns what its standard input leads to.
     Stdin,
+    /// Returns what the descriptors lead to that a process inherits from it.
+    Inherited,
     /// Writes a line to its standard output and one to its standard error.
     Say(String),
     /// Tries to connect to its parent once more.
@@ -323,6 +326,13 @@ impl<P: Platform> Puppet<P> {
             Order::Stdin => {
                 let stdin = fs::read_link("/proc/self/fd/0")?;
                 return Ok(Report::Text(stdin.display().to_string()));
+            }
+            Order::Inherited => {
+                let mut shell = Command::new("sh");
+                shell.args(["-c", "readlink /proc/$$/fd/*"]).stdin(Stdio::null());
+                let output = blocking(move || shell.output()).await?;
+                let links = String::from_utf8(output.stdout)?;
+                return Ok(Report::Names(links.lines().map(str::to_owned).collect()));
             }
             Order::Say(line) => {
                 println!("{line}");

@@ -1,9 +1,11 @@
 //! What the other processes of a case do.
 
 use std::fs;
+use std::future::IntoFuture;
 use std::io::Write;
 use std::time::Duration;
 
+use futures_lite::future::poll_once;
 use lahja_core::{Endpoint, EventBus, Limits};
 
 use crate::puppet::{self, describe};
@@ -23,6 +25,8 @@ pub const MEMBER: &str = "member";
 pub const PARENT: &str = "parent";
 /// Joins its bus, and ends neither when its endpoint is closed nor by itself.
 pub const DEAF: &str = "deaf";
+/// Begins to take the endpoint it was spawned with, gives that up, and does not end by itself.
+pub const FICKLE: &str = "fickle";
 /// Tells what comes of taking over an endpoint where there is none: the error as it is, the error
 /// as a text, its standard input after that. Argument: a timeout in milliseconds, if any.
 pub const CLAIM: &str = "claim";
@@ -66,6 +70,12 @@ pub(crate) async fn play<S: Subject>(stage: Stage<S>, lines: Vec<String>) {
         [PARENT, ref children @ ..] => parent(stage, children).await,
         [DEAF] => {
             let _endpoint = connect(&stage).await;
+            std::future::pending().await
+        }
+        [FICKLE] => {
+            let mut connecting = EventBus::connect_on(stage.platform().clone()).into_future();
+            assert!(poll_once(&mut connecting).await.is_none());
+            drop(connecting);
             std::future::pending().await
         }
         [CLAIM] => claim(stage, Limits::default().handshake_timeout).await,

@@ -187,7 +187,7 @@ pub enum SpawnError {
     /// The program cannot be run.
     #[error("the program cannot be run")]
     Run(#[source] io::Error),
-    /// The link to the child failed.
+    /// The link to the child failed, or the child cannot be waited for.
     #[error("the link to the child failed")]
     Link(#[source] io::Error),
     /// The child ended before it had joined the bus.

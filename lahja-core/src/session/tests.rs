@@ -321,6 +321,38 @@ fn every_message_in_every_phase_is_legal_or_refused() {
 }
 
 #[test]
+fn a_peer_that_has_more_requests_or_topics_than_allowed_breaks_the_protocol() {
+    // Two of each are allowed, and numbers of topics below that.
+    let limits = small();
+    let established = || {
+        let mut session = Session::new(hello("a", 1, &limits), &limits);
+        session.accept(&hello("b", 2, &limits));
+        session.handle(Message::Ready).unwrap();
+        session
+    };
+    let mut session = established();
+    session.announce("t", 0).unwrap();
+    let request = |id| Message::Event { number: 0, request: Some(id), payload: &[] };
+    for id in [7, 8] {
+        session.handle(request(id)).unwrap();
+    }
+    let one_more = session.handle(request(9)).unwrap_err();
+    assert_eq!(one_more, ProtocolError::TooManyRequests { max: 2 });
+
+    let announce =
+        |epoch, number| Message::Announce { epoch, number, window: 9, fingerprint: 0, name: "t" };
+    let mut session = established();
+    for (epoch, number) in [(1, 1), (2, 0)] {
+        session.handle(announce(epoch, number)).unwrap();
+    }
+    for session in [&mut session, &mut established()] {
+        let epoch = session.peer_epoch() + 1;
+        let one_more = session.handle(announce(epoch, 2)).unwrap_err();
+        assert_eq!(one_more, ProtocolError::TooManyTopics { max: 2 });
+    }
+}
+
+#[test]
 fn versions_meet_at_the_newest_that_both_speak() {
     let limits = small();
     let speaks = |oldest_version, newest_version| Hello {

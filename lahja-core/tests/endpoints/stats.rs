@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use futures_lite::future::zip;
+use futures_lite::future::{poll_once, zip};
 use lahja_core::{Limits, Stats, StreamTransport, memory_pair};
 
-use crate::common::{Number, build, join, run, settle, with_limits};
+use crate::common::{Number, Question, build, join, run, settle, with_limits};
 
 #[test]
 fn traffic_is_counted_at_both_ends_and_beyond_the_end() {
@@ -63,6 +63,13 @@ fn what_is_held_is_told_while_it_is_held() {
             let Stats { queued_events, unconsumed_bytes, unsent_bytes, .. } = endpoint.stats();
             assert_eq!((queued_events, unconsumed_bytes, unsent_bytes), (0, 0, 0));
         }
+        let questions = b.stream::<Question>();
+        questions.ready().await.unwrap();
+        let mut asking = a.request(Question(1)).into_future();
+        assert!(poll_once(&mut asking).await.is_none());
+        assert_eq!(a.stats().requests_in_flight, 1);
+        drop(asking);
+        assert_eq!(a.stats().requests_in_flight, 0);
     });
 }
 

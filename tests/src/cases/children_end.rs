@@ -3,6 +3,7 @@
 use std::os::unix::process::ExitStatusExt;
 use std::time::Duration;
 
+use futures_lite::future::poll_once;
 use lahja_core::EventBus;
 use rustix::process::Signal;
 
@@ -73,6 +74,21 @@ pub async fn a_dropped_child_ends<S: Subject>(stage: Stage<S>) {
     let child = stage.spawn("c", stage.role(DEAF, &[])).await.unwrap();
     let process = Process::open(child.id());
     drop(child);
+    process.ended().await;
+    until(|| children().is_empty()).await;
+    still_spawns(&stage, &parent).await;
+}
+
+pub async fn a_shutdown_that_is_given_up_drops_the_child<S: Subject>(stage: Stage<S>) {
+    let parent = stage.endpoint("parent").await;
+    // It does not end when it is asked to, and has all the time to do so.
+    let child = stage.spawn("c", stage.role(DEAF, &[])).await.unwrap();
+    let process = Process::open(child.id());
+    let mut shutdown = Box::pin(child.shutdown(Duration::MAX));
+    assert!(poll_once(&mut shutdown).await.is_none());
+    until_gone(&parent, "c").await;
+    assert!(poll_once(&mut shutdown).await.is_none());
+    drop(shutdown);
     process.ended().await;
     until(|| children().is_empty()).await;
     still_spawns(&stage, &parent).await;

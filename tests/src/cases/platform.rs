@@ -1,11 +1,13 @@
 //! What core asks of a runtime and of a platform, asked of them directly.
 
 use std::cell::Cell;
+use std::fs;
 use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::process::ExitStatusExt;
 use std::pin::pin;
-use std::process::Command;
+use std::process::{self, Command};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
@@ -142,6 +144,30 @@ pub async fn the_end_of_a_processs_input_is_that_of_the_other_end<S: Subject>(st
     let (near, far) = UnixStream::pair().unwrap();
     let command = S::command(Command::new("/bin/cat"));
     let mut child = stage.platform().spawn_process(command, OwnedFd::from(far)).unwrap();
+    drop(near);
+    assert!(child.status().await.unwrap().success());
+}
+
+pub async fn a_process_can_be_killed<S: Subject>(stage: Stage<S>) {
+    let (_near, far) = UnixStream::pair().unwrap();
+    let command = S::command(Command::new("/bin/cat"));
+    let mut child = stage.platform().spawn_process(command, OwnedFd::from(far)).unwrap();
+    assert!(poll_once(child.status()).await.is_none());
+    // Again, as it has ended, is harmless.
+    for _ in 0..2 {
+        child.kill().unwrap();
+        assert_eq!(child.status().await.unwrap().signal(), Some(9));
+    }
+}
+
+pub async fn a_process_prints_where_this_one_does<S: Subject>(stage: Stage<S>) {
+    let (near, far) = UnixStream::pair().unwrap();
+    let command = S::command(Command::new("/bin/cat"));
+    let mut child = stage.platform().spawn_process(command, OwnedFd::from(far)).unwrap();
+    for stream in ["1", "2"] {
+        let leads_to = |id| fs::read_link(format!("/proc/{id}/fd/{stream}")).unwrap();
+        assert_eq!(leads_to(child.id()), leads_to(process::id()));
+    }
     drop(near);
     assert!(child.status().await.unwrap().success());
 }

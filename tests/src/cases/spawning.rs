@@ -106,3 +106,18 @@ pub async fn the_standard_output_and_error_of_a_child_are_the_users<S: Subject>(
     assert!(out.contains("hello\n"), "{out}");
     assert_eq!(fs::read_to_string(scratch.join("err")).unwrap(), "hello\n");
 }
+
+pub async fn what_a_child_starts_inherits_nothing_of_the_bus<S: Subject>(stage: Stage<S>) {
+    let parent = stage.endpoint("parent").await;
+    let _child = stage.puppet("c").await;
+    let _other = stage.puppet("other").await;
+    have_done(&parent, "c", Order::Meet("other".into())).await;
+    let Report::Names(inherited) = order(&parent, "c", Order::Inherited).await else {
+        panic!("it reports something else");
+    };
+    assert!(inherited.len() >= 3, "{inherited:?}");
+    // Neither the link to its parent, nor a connection, nor a lock.
+    let bus = stage.bus().path().to_str().unwrap();
+    let is_of_bus = |link: &String| link.starts_with("socket:") || link.starts_with(bus);
+    assert!(!inherited.iter().any(is_of_bus), "{inherited:?}");
+}

@@ -2,16 +2,19 @@
 
 use std::fs;
 use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::net;
 use std::os::unix::process::ExitStatusExt;
+use std::process::ExitStatus;
 use std::time::Duration;
 
 use futures_lite::future::poll_once;
-use lahja_core::{NameError, SpawnError};
+use lahja_core::{BoxFuture, ChildProcess, EventBus, NameError, Platform, Runtime, SpawnError};
 
 use super::common::still_spawns;
 use crate::process::{Process, children, until};
 use crate::puppet::describe;
-use crate::roles::PUPPET;
+use crate::roles::{FICKLE, PUPPET};
 use crate::scratch::{Scratch, entries};
 use crate::stage::Stage;
 use crate::subject::Subject;
@@ -74,6 +77,80 @@ pub async fn a_child_that_closes_its_standard_input_has_not_taken_its_endpoint<S
         "the child closed its standard input without taking its endpoint"
     );
     assert!(matches!(error, SpawnError::NotTaken));
+    still_spawns(&stage, &parent).await;
+}
+
+pub async fn a_child_that_gives_up_has_not_taken_its_endpoint<S: Subject>(stage: Stage<S>) {
+    let parent = stage.endpoint("parent").await;
+    let error = stage.spawn("c", stage.role(FICKLE, &[])).await.unwrap_err();
+    assert!(matches!(error, SpawnError::NotTaken), "{error}");
+    assert_eq!(parent.connections(), [""; 0]);
+    still_spawns(&stage, &parent).await;
+}
+
+/// A platform whose processes cannot be waited for: that they have ended is an error.
+#[derive(Clone)]
+struct Forgetful<P>(P);
+
+struct Forgotten<C>(C);
+
+impl<P: Platform> Runtime for Forgetful<P> {
+    fn spawn(&self, future: BoxFuture) {
+        self.0.spawn(future);
+    }
+
+    fn sleep(&self, duration: Duration) -> BoxFuture {
+        self.0.sleep(duration)
+    }
+}
+
+impl<P: Platform> Platform for Forgetful<P> {
+    type Stream = P::Stream;
+    type Listener = P::Listener;
+    type Command = P::Command;
+    type Child = Forgotten<P::Child>;
+
+    fn stream(&self, stream: net::UnixStream) -> io::Result<P::Stream> {
+        self.0.stream(stream)
+    }
+
+    fn listener(&self, listener: net::UnixListener) -> io::Result<P::Listener> {
+        self.0.listener(listener)
+    }
+
+    async fn accept(listener: &mut P::Listener) -> io::Result<P::Stream> {
+        P::accept(listener).await
+    }
+
+    fn spawn_process(&self, command: P::Command, stdin: OwnedFd) -> io::Result<Self::Child> {
+        self.0.spawn_process(command, stdin).map(Forgotten)
+    }
+}
+
+impl<C: ChildProcess> ChildProcess for Forgotten<C> {
+    fn id(&self) -> u32 {
+        self.0.id()
+    }
+
+    fn kill(&mut self) -> io::Result<()> {
+        self.0.kill()
+    }
+
+    async fn status(&mut self) -> io::Result<ExitStatus> {
+        self.0.status().await?;
+        Err(io::Error::other("forgotten"))
+    }
+}
+
+pub async fn a_child_that_cannot_be_waited_for_is_an_error_of_the_link<S: Subject>(
+    stage: Stage<S>,
+) {
+    let parent = stage.endpoint("parent").await;
+    let bus = EventBus::at_on(Forgetful(stage.platform().clone()), stage.bus().path()).unwrap();
+    let command = stage.command(stage.shell("exit 3"));
+    let error = bus.spawn("c", command).await.unwrap_err();
+    assert!(matches!(error, SpawnError::Link(_)), "{error}");
+    assert_eq!(describe(&error), "the link to the child failed: forgotten");
     still_spawns(&stage, &parent).await;
 }
 

@@ -7,19 +7,22 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use lahja_contract::process::{Process, Program, blocking, children};
-use lahja_contract::puppet::{Order, Report, order, until_gone};
+use lahja_contract::process::{Process, Program, blocking, children, until};
+use lahja_contract::puppet::{Number, Order, Report, order, until_gone};
 use lahja_contract::roles::{DEAF, PARENT, PUPPET, told};
 use lahja_contract::scratch::Scratch;
 use lahja_contract::{Stage, Subject};
-use lahja_smol::{EventBus, SpawnError};
+use lahja_smol::{EventBus, SpawnError, UnixConnector, UnixListener};
+use smol::future::{block_on, poll_once};
 
+use crate::other::{self, Other};
 use crate::subjects::{Global, Own};
 
 mod one_thread {
     lahja_contract::own_cases!(super::Own, {
         a_grandchild_that_holds_on_to_its_inheritance_hides_no_death,
         a_child_inherits_its_standard_streams_alone,
+        what_the_system_took_arrives_though_its_sender_was_killed,
     });
 }
 
@@ -82,6 +85,41 @@ async fn a_child_inherits_its_standard_streams_alone(stage: Stage<Own>) {
     assert_eq!(inherited, fs::read_to_string(before).unwrap());
     assert!(inherited.lines().count() >= 3, "{inherited}");
     assert!(one.is_connected_to("c") && other.is_connected_to("c"));
+}
+
+/// How many events are on their way: less than a socket takes.
+const EVENTS: u64 = 1_000;
+
+async fn what_the_system_took_arrives_though_its_sender_was_killed(stage: Stage<Own>) {
+    if let Some(path) = other::role() {
+        let sender = stage.build("sender", |sender| sender);
+        sender.connect(UnixConnector::on(stage.platform().clone(), path)).await.unwrap();
+        assert!(other::report("connected").await);
+        for number in 0..EVENTS {
+            sender.broadcast(Number(number)).await.unwrap();
+        }
+        until(|| sender.stats().unsent_bytes == 0).await;
+        other::report("sent").await;
+        return;
+    }
+    let scratch = Scratch::new();
+    let socket = scratch.join("socket");
+    let server = stage.build("server", |server| server);
+    server.serve(UnixListener::bind_on(stage.platform(), &socket).unwrap()).detach();
+    let mut numbers = server.stream::<Number>();
+    let mut sender = Other::start(socket.to_str().unwrap());
+    assert_eq!(sender.reported().await, "connected");
+    server.wait_until_connected_to("sender").await;
+    // No task of this process has a turn until the sender is dead.
+    sender.go_on();
+    assert_eq!(block_on(sender.reported()), "sent");
+    drop(sender);
+    assert!(poll_once(numbers.next()).await.is_none());
+    until_gone(&server, "sender").await;
+    for number in 0..EVENTS {
+        let event = poll_once(numbers.next()).await.expect("it has arrived");
+        assert_eq!(event.unwrap().unwrap().0, number);
+    }
 }
 
 /// Starts a parent of children in these roles, and returns it with them.

@@ -42,6 +42,7 @@ fn an_event_that_was_not_written_to_its_last_byte_is_undelivered() {
             broadcast_all(&a, 5..10).await;
             peer.take(taken);
             settle().await;
+            assert_eq!(a.stats().unsent_bytes, (10 * NUMBER_LEN - taken) as u64);
             let undelivered = a.close(Duration::ZERO).await.undelivered;
             assert_eq!(undelivered, 10 - (taken / NUMBER_LEN) as u64, "{taken} bytes were taken");
         }
