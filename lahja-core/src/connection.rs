@@ -278,7 +278,7 @@ impl Connection {
     }
 
     /// Marks the handshake as done.
-    fn establish(&self) {
+    pub(crate) fn establish(&self) {
         *lock(&self.phase) = Phase::Established;
         self.progress.notify(usize::MAX);
     }

@@ -234,11 +234,11 @@ impl Endpoint {
     pub fn is_subscribed<E: Event>(&self, scope: Scope<'_>) -> bool {
         let shared = self.shared();
         let registry = shared.registry();
-        let targets = registry.routing().subscribers(E::NAME);
+        let subscribers = || registry.subscribers(E::NAME);
         let locally = registry.wants(TypeId::of::<E>(), &shared.name);
-        let wants = |name: &str| targets.iter().any(|target| target.peer.name == name);
+        let wants = |name: &str| subscribers().any(|peer| peer.name == name);
         match scope {
-            Scope::Any => locally || !targets.is_empty(),
+            Scope::Any => locally || subscribers().next().is_some(),
             Scope::All => {
                 let mut peers = registry.established().peekable();
                 peers.peek().is_some() && peers.all(|(peer, _)| wants(peer.name.as_str()))

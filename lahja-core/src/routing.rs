@@ -40,6 +40,19 @@ pub(crate) struct Targets<C> {
     pub(crate) mismatched: Box<[Target<C>]>,
 }
 
+impl<C: Clone> Targets<C> {
+    /// Keeps those whose connection is wanted.
+    pub(crate) fn retain(&mut self, is_wanted: impl Fn(&C) -> bool) {
+        let is_wanted = |target: &&Target<C>| is_wanted(&target.connection);
+        if !self.alike.iter().all(|target| is_wanted(&target)) {
+            self.alike = self.alike.iter().filter(is_wanted).cloned().collect();
+        }
+        if !self.mismatched.iter().all(|target| is_wanted(&target)) {
+            self.mismatched = self.mismatched.iter().filter(is_wanted).cloned().collect();
+        }
+    }
+}
+
 impl<C> Default for Targets<C> {
     fn default() -> Self {
         Self { alike: Arc::default(), mismatched: Box::default() }

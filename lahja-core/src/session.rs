@@ -291,9 +291,10 @@ impl Session {
         self.acknowledged_by_peer >= epoch
     }
 
-    /// Acknowledges the peer's announcements, once they are routed.
+    /// Acknowledges the peer's announcements, once they are routed. Those of the handshake are when
+    /// that is done: the peer counts then.
     pub(crate) fn acknowledge(&mut self) {
-        if self.acknowledged_to_peer < self.peer_epoch && self.phase != Phase::Ended {
+        if self.acknowledged_to_peer < self.peer_epoch && self.phase == Phase::Established {
             self.acknowledged_to_peer = self.peer_epoch;
             let epoch = self.peer_epoch;
             self.push(&Message::Acknowledge { epoch });

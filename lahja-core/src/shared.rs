@@ -179,6 +179,16 @@ impl Shared {
         Ok(())
     }
 
+    /// Notes that a handshake is done: from now on the peer counts, and gets what it has announced.
+    pub(crate) fn establish(&self, connection: &Connection) {
+        let mut registry = self.registry();
+        // First, so that whoever sees it established looks up anew who gets an event.
+        registry.changes();
+        connection.establish();
+        drop(registry);
+        self.connections_changed();
+    }
+
     /// Finds a connection by its id.
     pub(crate) fn connection(&self, id: u64) -> Option<Arc<Connection>> {
         self.registry().connections.get(&id).map(|(connection, _)| connection.clone())

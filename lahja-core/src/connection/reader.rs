@@ -215,8 +215,7 @@ impl Inbound<'_> {
             }
             Happening::Established => {
                 self.established = true;
-                connection.establish();
-                shared.connections_changed();
+                shared.establish(connection);
                 shared.trouble.connected(&connection.peer().name);
             }
             Happening::Announced { slot, name, fingerprint } => {

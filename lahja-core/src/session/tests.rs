@@ -64,7 +64,9 @@ impl Pair {
                 session.accept(hello);
                 session.ready();
             }
-            Happening::Announced { .. } | Happening::Withdrawn { .. } => session.acknowledge(),
+            Happening::Announced { .. } | Happening::Withdrawn { .. } | Happening::Established => {
+                session.acknowledge()
+            }
             _ => {}
         }
         self.log[end].push(format!("{happening:?}"));

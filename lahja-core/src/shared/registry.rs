@@ -47,7 +47,13 @@ impl Registry {
         self.version.clone()
     }
 
-    fn changes(&mut self) {
+    /// Returns the peers whose handshake is done that want a topic, however they define it.
+    pub(crate) fn subscribers(&self, name: &str) -> impl Iterator<Item = &Peer> {
+        let targets = self.routing.subscribers(name).iter();
+        targets.filter(|target| target.connection.is_established()).map(|target| &*target.peer)
+    }
+
+    pub(super) fn changes(&mut self) {
         self.audiences.clear();
         self.version.fetch_add(1, Ordering::Release);
     }
@@ -67,7 +73,11 @@ impl Registry {
         let Self { routing, topics, audiences, version, .. } = self;
         let audience = audiences.entry(event).or_insert_with(|| {
             let (targets, refusal) = match fingerprint {
-                Ok(fingerprint) => (routing.targets(E::NAME, fingerprint), None),
+                Ok(fingerprint) => {
+                    let mut targets = routing.targets(E::NAME, fingerprint);
+                    targets.retain(|connection| connection.is_established());
+                    (targets, None)
+                }
                 Err(error) => (Targets::default(), Some(error)),
             };
             let topic = topics.get(&event).cloned();

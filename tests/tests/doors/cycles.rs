@@ -61,7 +61,7 @@ async fn endpoints_that_come_and_go_leave_no_descriptor_no_task_and_no_file(stag
     let bus = EventBus::new_on(platform.clone()).unwrap();
     let parent = bus.endpoint("parent").await.unwrap();
     let resting = entries(bus.path());
-    again_and_again(&platform, 200, async || {
+    again_and_again(&platform, 1_000, async || {
         let member = bus.endpoint("member").await.unwrap();
         parent.wait_until_connected_to("member").await;
         member.close(GRACE).await;

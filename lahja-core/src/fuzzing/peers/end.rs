@@ -120,7 +120,7 @@ impl End {
     }
 
     fn acknowledge(&mut self, far: &mut Self) {
-        if self.acknowledged < self.peer_epoch && !self.session.has_ended() {
+        if self.acknowledged < self.peer_epoch && self.is_established && !self.session.has_ended() {
             self.acknowledged = self.peer_epoch;
             far.expected.push_back(Said::Acknowledge(self.peer_epoch));
         }

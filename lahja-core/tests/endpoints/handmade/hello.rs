@@ -1,7 +1,7 @@
 //! What a peer may say of itself.
 
 use futures_lite::future::poll_once;
-use lahja_core::{ConnectError, ProtocolError, Scope};
+use lahja_core::{BroadcastError, ConnectError, ProtocolError, Scope};
 
 use super::{Number, Peer, settle, wire};
 use crate::common::{build, run};
@@ -101,7 +101,7 @@ fn what_a_peer_says_that_may_be_skipped_is_skipped() {
 fn a_peer_that_is_not_ready_is_not_connected() {
     run(|runtime| async move {
         let a = build(&runtime, "a", |a| a);
-        let (peer, transport) = Peer::new();
+        let (mut peer, transport) = Peer::new();
         let mut attaching = Box::pin(a.attach(transport));
         let says = [wire::hello("x"), wire::announce(1, 0, 1_000, wire::topic::<Number>())];
         for content in says {
@@ -110,9 +110,17 @@ fn a_peer_that_is_not_ready_is_not_connected() {
             settle().await;
             assert_eq!(a.connections(), [""; 0]);
             assert!(!a.is_subscribed::<Number>(Scope::All));
+            assert!(!a.is_subscribed::<Number>(Scope::Any));
+            let unsent = a.broadcast(Number(1)).await;
+            assert!(matches!(unsent, Err(BroadcastError::NoSubscribers(_))), "{unsent:?}");
         }
+        assert_eq!(a.stats().traffic.sent.events, 0);
         peer.say(&[wire::kind::READY]);
         assert_eq!(attaching.await.unwrap(), "x");
         assert_eq!(a.connections(), ["x"]);
+        // What it is told is acknowledged is so from then on.
+        assert_eq!(peer.hear(wire::kind::ACKNOWLEDGE).await, [wire::kind::ACKNOWLEDGE, 1]);
+        a.broadcast(Number(2)).await.unwrap();
+        assert_eq!(peer.hear(wire::kind::EVENT).await, wire::event(0, &[2]));
     });
 }
