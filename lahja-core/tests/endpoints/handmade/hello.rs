@@ -113,6 +113,7 @@ fn a_peer_that_is_not_ready_is_not_connected() {
             assert!(!a.is_subscribed::<Number>(Scope::Any));
             let unsent = a.broadcast(Number(1)).await;
             assert!(matches!(unsent, Err(BroadcastError::NoSubscribers(_))), "{unsent:?}");
+            assert!(poll_once(peer.hear(wire::kind::ACKNOWLEDGE)).await.is_none());
         }
         assert_eq!(a.stats().traffic.sent.events, 0);
         peer.say(&[wire::kind::READY]);
