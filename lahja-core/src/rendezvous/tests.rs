@@ -311,17 +311,22 @@ fn a_killed_endpoint_needs_no_cleaning_by_hand() {
     let test = "rendezvous::tests::a_killed_endpoint_needs_no_cleaning_by_hand";
     let temp = TempDir::new();
     let private = BusDir::private_in(temp.path(), geteuid()).unwrap();
-    let mut victim = Contender::start(test, private.path());
-    victim.send();
-    assert!(victim.answer());
-    assert!(matches!(claim(&private, "e1"), Err(JoinError::NameTaken { .. })));
-    assert!(private.is_live(&name("e1")).unwrap());
-    victim.kill();
-    assert!(!private.is_live(&name("e1")).unwrap());
-    let (seat, listener) = claim(&private, "e1").unwrap();
-    private.connect(&name("e1")).unwrap();
-    listener.accept().unwrap();
-    drop((seat, private));
+    // Whoever looks whether it lives cleans up as well.
+    for is_looked_at in [false, true] {
+        let mut victim = Contender::start(test, private.path());
+        victim.send();
+        assert!(victim.answer());
+        assert!(matches!(claim(&private, "e1"), Err(JoinError::NameTaken { .. })));
+        assert!(private.is_live(&name("e1")).unwrap());
+        victim.kill();
+        if is_looked_at {
+            assert!(!private.is_live(&name("e1")).unwrap());
+        }
+        let (_seat, listener) = claim(&private, "e1").unwrap();
+        private.connect(&name("e1")).unwrap();
+        listener.accept().unwrap();
+    }
+    drop(private);
     assert_eq!(temp.entries(), [""; 0]);
 }
 
