@@ -17,21 +17,18 @@ mod birth;
 mod checker;
 mod events;
 mod fate;
-mod held;
 mod journal;
 mod options;
 mod process;
 mod report;
-mod scratch;
 mod supervisor;
 
 use std::process::ExitCode;
 
+use lahja_chaos_common::{Error, Result, held, scratch};
+
 use birth::{Birth, PROCESS};
 use options::Options;
-
-type Error = Box<dyn std::error::Error + Send + Sync>;
-type Result<T, E = Error> = std::result::Result<T, E>;
 
 fn main() -> Result<ExitCode> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();

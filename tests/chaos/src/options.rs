@@ -29,11 +29,9 @@ impl Options {
             processes: MAX_PROCESSES,
             events: 0,
         };
-        let mut arguments = arguments.iter();
-        while let Some(name) = arguments.next() {
-            let value = arguments.next().ok_or_else(|| format!("{name} needs a number"))?;
-            let value: u64 = value.parse().map_err(|_| format!("{name} needs a number"))?;
-            match name.as_str() {
+        for option in lahja_chaos_common::arguments::options(arguments) {
+            let (name, value) = option?;
+            match name {
                 "--kills" => options.kills = value,
                 "--seconds" => options.limit = Duration::from_secs(value),
                 "--seed" => options.seed = value,

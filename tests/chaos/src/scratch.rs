@@ -8,13 +8,18 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 /// A directory that is removed with everything in it, unless it is kept.
 #[derive(Debug)]
-pub(crate) struct Scratch {
+pub struct Scratch {
     path: PathBuf,
     is_kept: bool,
 }
 
 impl Scratch {
-    pub(crate) fn create() -> io::Result<Self> {
+    /// Makes a directory of mode 0700 where temporary files are.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be made.
+    pub fn create() -> io::Result<Self> {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let n = NEXT.fetch_add(1, Ordering::Relaxed);
         let name = format!("lahja-chaos-{}-{n}", std::process::id());
@@ -23,12 +28,13 @@ impl Scratch {
         Ok(Self { path, is_kept: false })
     }
 
-    pub(crate) fn path(&self) -> &Path {
+    /// Returns where it is.
+    pub fn path(&self) -> &Path {
         &self.path
     }
 
     /// Leaves the directory there, to be looked at.
-    pub(crate) fn keep(&mut self) {
+    pub fn keep(&mut self) {
         self.is_kept = true;
     }
 }
