@@ -44,6 +44,9 @@ const POINTS: u32 = 11;
 /// How long the warm-up may take until everything has been done once.
 const WARM_UP: Duration = Duration::from_secs(20);
 
+/// How long the subject may take to leave, when nobody else is there.
+const CLOSING: Duration = Duration::from_secs(5);
+
 /// What a panic says that belongs to the load.
 const AS_ASKED: &str = "as it was asked";
 
@@ -86,7 +89,14 @@ fn run(options: Options) -> Result<ExitCode> {
         println!("FAILED {what}");
         failed = true;
     };
-    for name in load.tally.missing() {
+    let (tally, bus) = (load.tally.clone(), load.bus.path().to_owned());
+    drop(load);
+    while executor.try_tick() {}
+    drop(executor);
+    if bus.exists() {
+        fails(format!("the directory of the bus is left: {}", bus.display()));
+    }
+    for name in tally.missing() {
         fails(format!("the load lacks what it is to have: {name}"));
     }
     let complaints = std::fs::read_to_string(&stderr).unwrap_or_default();
@@ -124,5 +134,6 @@ async fn soak(load: Arc<Load>, options: Options) -> Result<Vec<Point>> {
             break;
         }
     }
+    load.endpoint.close(CLOSING).await;
     Ok(points)
 }
