@@ -15,8 +15,9 @@ use crate::load::{Load, empty_scratch};
 /// peers.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// How often what is held is counted for one quiet point.
-const SAMPLES: usize = 10;
+/// How often what is in use of the heap is counted for one quiet point, and the pause between.
+const SAMPLES: usize = 20;
+const SAMPLE: Duration = Duration::from_millis(10);
 
 /// How many children there are, and who of them has ended and is not reaped.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -121,10 +122,10 @@ impl Point {
         }
         empty_scratch(load).await?;
         broadcast_marks(&load.endpoint).await?;
-        // What was begun by that is over soon.
+        // What was begun by that is over soon: the least counts.
         let mut heap = Heap::count();
         for _ in 0..SAMPLES {
-            Timer::after(Duration::from_millis(5)).await;
+            Timer::after(SAMPLE).await;
             let now = Heap::count();
             heap.bytes = heap.bytes.min(now.bytes);
             heap.allocations = heap.allocations.min(now.allocations);
