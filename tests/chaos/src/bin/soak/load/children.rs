@@ -234,6 +234,7 @@ async fn fail_once(load: &Load, failure: Failure, dice: &mut fastrand::Rng) -> R
         }
         Failure::Dropped => {
             let child = load.bus.spawn("orphan", peer?).timeout(GRACE).await?;
+            load.endpoint.wait_until_connected_to("orphan").await;
             pause(dice.u64(..50)).await;
             drop(child);
             // It sees that it has no parent, and makes room for the next.
