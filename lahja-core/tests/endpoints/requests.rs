@@ -131,6 +131,8 @@ fn requests_nest_in_both_directions_while_all_queues_are_full() {
             floods.push(Box::pin(async move {
                 loop {
                     from.broadcast(Number(0)).to(&to).await.unwrap();
+                    // It waits for nobody once the other end is stalled.
+                    yield_now().await;
                 }
             }));
         }
