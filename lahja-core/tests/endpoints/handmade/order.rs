@@ -1,11 +1,12 @@
-//! Responses keep their place behind the events that were accepted before them.
+//! Responses keep their place behind the events that were accepted before them, and
+//! acknowledgements behind what they are of.
 
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 
 use futures_core::Stream;
-use futures_lite::future::zip;
+use futures_lite::future::{poll_once, zip};
 use lahja_core::{Endpoint, Event, EventStream, RequestError, Scope};
 
 use super::{Number, Peer, Question, Text, settle, wire};
@@ -161,5 +162,22 @@ fn a_subscription_is_in_force_before_it_is_acknowledged() {
         settle().await;
         assert_eq!(*written.was_subscribed.lock().unwrap(), [true]);
         assert_eq!(peer.hear(wire::kind::ACKNOWLEDGE).await, [wire::kind::ACKNOWLEDGE, 1]);
+    });
+}
+
+#[test]
+fn a_subscription_is_ready_when_its_peer_has_acknowledged_it() {
+    run(|runtime| async move {
+        let a = build(&runtime, "a", |a| a);
+        let mut peer = Peer::join(&a, "x", &[]).await;
+        for epoch in [1, 3, 5] {
+            let numbers = a.stream::<Number>();
+            let mut ready = pin!(numbers.ready());
+            peer.number_of::<Number>().await;
+            settle().await;
+            assert!(poll_once(&mut ready).await.is_none(), "nobody has acknowledged {epoch}");
+            peer.say(&[wire::kind::ACKNOWLEDGE, epoch]);
+            ready.await.unwrap();
+        }
     });
 }
