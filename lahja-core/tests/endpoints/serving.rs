@@ -207,6 +207,15 @@ fn whoever_may_be_there_later_is_tried_again() {
         let pauses = hasty.pauses();
         assert!(are_about(&pauses, &[10, 20, 40, 80, 160, 320, 640]), "{pauses:?}");
 
+        // One that accepts, and goes before it has said anything.
+        let attempts = Attempts::default();
+        drop(attempts.succeed());
+        let end = attempts.succeed();
+        let client = hasty.build("another");
+        let attaching = server.attach(end);
+        let (connected, _) = futures_lite::future::zip(client.connect(attempts), attaching).await;
+        assert_eq!(connected.unwrap(), "server");
+
         // What will not be otherwise later.
         let hasty = Hasty::new(&runtime);
         let attempts = Attempts::default();
