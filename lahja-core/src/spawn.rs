@@ -141,7 +141,7 @@ impl<P: Platform> Child<P> {
         self.process().id()
     }
 
-    /// Kills the child with SIGKILL, unless it has ended. Wait for its [`status`](Self::status) after.
+    /// Kills the child with SIGKILL, unless it has ended. Wait for its [`status`](Self::status).
     ///
     /// # Errors
     ///

@@ -97,3 +97,39 @@ fn try_flock(file: impl AsFd, operation: FlockOperation) -> io::Result<bool> {
         Err(errno) => Err(errno.into()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::sync::atomic::{AtomicU32, Ordering};
+    use std::thread;
+
+    use super::super::testing::TempDir;
+    use super::*;
+
+    #[test]
+    fn whoever_has_a_lock_has_the_name_though_its_file_comes_and_goes() {
+        let temp = TempDir::new();
+        let dir = DirFd::new(File::open(temp.path()).unwrap().into());
+        let holders = AtomicU32::new(0);
+        let take_again_and_again = || {
+            let mut taken = 0;
+            while taken < 5_000 {
+                let Some(lock) = NameLock::try_take(dir.clone(), "name.lock".into()).unwrap()
+                else {
+                    continue;
+                };
+                assert_eq!(holders.fetch_add(1, Ordering::SeqCst), 0);
+                assert!(lock.is_current(), "its file is another one's");
+                holders.fetch_sub(1, Ordering::SeqCst);
+                taken += 1;
+            }
+        };
+        thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(take_again_and_again);
+            }
+        });
+        assert_eq!(temp.entries(), [""; 0]);
+    }
+}
