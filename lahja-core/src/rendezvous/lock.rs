@@ -114,7 +114,7 @@ mod tests {
         let holders = AtomicU32::new(0);
         let take_again_and_again = || {
             let mut taken = 0;
-            while taken < 5_000 {
+            while taken < 1_000 {
                 let Some(lock) = NameLock::try_take(dir.clone(), "name.lock".into()).unwrap()
                 else {
                     continue;
