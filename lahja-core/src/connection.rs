@@ -8,7 +8,7 @@ mod writer;
 
 use std::any::TypeId;
 use std::collections::BTreeMap;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::{Duration, Instant};
 
 use event_listener::{Event, EventListener};
@@ -36,7 +36,8 @@ use outbound::Outbound;
 /// One connection to a peer, from before the handshake to after the end.
 pub(crate) struct Connection {
     pub(crate) id: u64,
-    runtime: Arc<dyn Runtime>,
+    // A thread that keeps a connection for a while does not keep the runtime.
+    runtime: Weak<dyn Runtime>,
     peer: OnceLock<Arc<Peer>>,
     outbound: Mutex<Outbound>,
     inlets: Mutex<Vec<Option<Arc<Inlet>>>>,
@@ -68,7 +69,7 @@ impl Connection {
         let session = Session::new(shared.hello(), &shared.limits);
         let connection = Arc::new(Self {
             id: shared.next_id(),
-            runtime: shared.runtime.clone(),
+            runtime: Arc::downgrade(&shared.runtime),
             peer: OnceLock::new(),
             outbound: Mutex::new(Outbound::new(session, Box::new(writer))),
             inlets: Mutex::new(Vec::new()),
@@ -152,13 +153,9 @@ impl Connection {
     }
 
     /// Declares topics stalled whose producers have waited too long. Returns when to look again,
-    /// and whether there was one.
+    /// and whether there was one, which whoever waits is to be told.
     pub(crate) fn sweep(&self, now: Instant, limit: Duration) -> (Option<Instant>, bool) {
-        let (next, stalled) = lock(&self.outbound).session.sweep(now, limit);
-        if stalled {
-            self.progress.notify(usize::MAX);
-        }
-        (next, stalled)
+        lock(&self.outbound).session.sweep(now, limit)
     }
 
     /// Waits until the connection has ended and nothing more is read from it.
@@ -277,10 +274,19 @@ impl Connection {
         drop(freed);
     }
 
-    /// Marks the handshake as done.
+    /// Marks the handshake as done, unless the connection has ended meanwhile.
     pub(crate) fn establish(&self) {
-        *lock(&self.phase) = Phase::Established;
+        let mut phase = lock(&self.phase);
+        if matches!(*phase, Phase::Handshaking) {
+            *phase = Phase::Established;
+        }
+        drop(phase);
         self.progress.notify(usize::MAX);
+    }
+
+    /// Returns the time by which the endpoint's runtime goes.
+    fn now(&self) -> Instant {
+        self.runtime.upgrade().map_or_else(Instant::now, |runtime| runtime.now())
     }
 
     /// Ends the connection for an error on this side.

@@ -166,8 +166,10 @@ impl Endpoint {
     /// Connects to a peer, and tries again for [`Limits::handshake_timeout`] while nobody
     /// listens. Returns the peer's name.
     ///
-    /// What the peer had subscribed to is known by then, so a broadcast reaches it. One of the two
-    /// ends connects: if both do at the same moment, both may be refused.
+    /// What the peer had subscribed to is known by then, so a broadcast reaches it. The peer may
+    /// count this endpoint a moment later; there
+    /// [`wait_until_connected_to`](Self::wait_until_connected_to) tells when. One of the two ends
+    /// connects: if both do at the same moment, both may be refused.
     ///
     /// # Errors
     ///

@@ -301,8 +301,8 @@ pub enum PayloadError {
     /// The structure of the type cannot be found, so that it cannot be compared with that of other
     /// builds. An event takes a [version](crate::Event::VERSION) then.
     #[error(
-        "type cannot be compared with that of other builds: what {} is was not found, for want of a \
-         value that the type accepts before it; give the event a version",
+        "type cannot be compared with that of other builds: what {} is was not found, or is not \
+         always the same; give the event a version",
         part(place)
     )]
     Undetermined {

@@ -25,12 +25,21 @@ use crate::schema::fingerprint_of;
 ///
 /// A type is sent only to those who define it alike; see [`schema`](crate::schema). What only a
 /// self-describing format can carry is refused when the type is first used: serde's `flatten`,
-/// `untagged` and `tag`. Its `skip_serializing_if` is not found out, and makes payloads that are
-/// refused or misread where they arrive: do not use it.
+/// `untagged` and `tag`.
+///
+/// What a type writes and what it reads have to be the same. Where serde skips something in one
+/// direction only, or by its value, payloads are refused or misread where they arrive:
+/// `skip_serializing_if`, `skip_serializing` and `skip_deserializing`, and anything that skips a
+/// variant. The derive refuses these on the event itself; do not use them in its parts.
 ///
 /// A type that is so particular about its values that its structure is not found (a pair of an
 /// address that has to be of one's own company, and something else) is refused, too, unless it has a
-/// [version](Self::VERSION).
+/// [version](Self::VERSION). So is one whose own `Deserialize` reads one thing or the other,
+/// depending on a part before it that is no variant; where that part is a number this is not found
+/// out, and the version has to tell builds apart.
+///
+/// To find the structure, the type's `Deserialize` is called with made-up values when the type is
+/// first used. It should not have side effects; where panics abort, it should not panic either.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an event",
     label = "not an event",
@@ -43,10 +52,13 @@ pub trait Event: Serialize + DeserializeOwned + Send + Sync + 'static {
     /// A number that only those share who mean the same by the type.
     ///
     /// Change it when what the type means changes and its structure does not, and where the structure
-    /// is not compared because it [cannot be found](PayloadError::Undetermined).
+    /// is not compared because it [cannot be found](PayloadError::Undetermined). A later lahja may
+    /// find what this one does not; the two then do not exchange such events.
     const VERSION: Option<u32> = None;
 
-    /// What is on the wire of the answer, if the type is also a [`Request`].
+    /// What is on the wire of the answer, if the type is also a [`Request`]:
+    /// [`ResponseType::of`] its [`Response`](Request::Response). A request without it does not
+    /// compile where it is made.
     const RESPONSE: Option<ResponseType> = None;
 }
 

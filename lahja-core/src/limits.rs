@@ -41,7 +41,8 @@ pub struct Limits {
     /// How long a request may take, where it does not say otherwise. Default: 30 s.
     pub request_timeout: Duration,
     /// How long producers wait for a consumer that consumes nothing before they go on without
-    /// it. Default: 10 s.
+    /// it, from when the first of them had to wait, whether that one waits still or not.
+    /// Default: 10 s.
     pub stalled_after: Duration,
     /// How long a handshake, and connecting with all its retries, may take. Default: 10 s.
     pub handshake_timeout: Duration,

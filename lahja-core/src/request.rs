@@ -32,6 +32,7 @@ pub struct RequestBuilder<'a, Q> {
 
 impl<'a, Q: Request> RequestBuilder<'a, Q> {
     pub(crate) fn new(endpoint: &'a Endpoint, request: Q) -> Self {
+        const { assert!(Q::RESPONSE.is_some(), "a request says of its response what the wire needs") };
         Self {
             endpoint,
             request,

@@ -59,7 +59,8 @@ pub trait Runtime: Send + Sync + 'static {
     /// Returns the time by which [`sleep`](Self::sleep) goes, which never goes back.
     ///
     /// A runtime whose time is simulated says here what time it is there; any other leaves it as it
-    /// is.
+    /// is. It is asked under locks of the endpoint: do not poll or drop a future, nor wait for who
+    /// does.
     fn now(&self) -> Instant {
         Instant::now()
     }

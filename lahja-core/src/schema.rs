@@ -69,8 +69,9 @@ struct Shapes {
     shapes: Vec<Shape>,
 }
 
-/// How many shapes a schema that comes from elsewhere may have.
+/// How many shapes a schema that comes from elsewhere may have, and how many parts all together.
 const MAX_SHAPES: usize = 4_096;
+const MAX_PARTS: usize = 1 << 17;
 
 impl TryFrom<Shapes> for Schema {
     type Error = &'static str;
@@ -80,6 +81,9 @@ impl TryFrom<Shapes> for Schema {
         match shapes.len() {
             0 => Err("a schema without a shape"),
             len if len > MAX_SHAPES => Err("a schema of too many shapes"),
+            _ if shapes.iter().map(|shape| shape.parts.len()).sum::<usize>() > MAX_PARTS => {
+                Err("a schema of too many parts")
+            }
             _ if !shapes.iter().all(|shape| shape.parts.iter().all(is_there)) => {
                 Err("a schema that names a part that it does not have")
             }
@@ -124,8 +128,6 @@ enum Kind {
     Tuple,
     Struct,
     Enum,
-    /// One of the parts, depending on another part of the value.
-    OneOf,
 }
 
 impl Schema {
@@ -140,7 +142,8 @@ impl Schema {
     /// [`PayloadError::Unsupported`] if the type asks for what is not in a payload, as serde's
     /// `flatten`, `untagged` and `tag` do. [`PayloadError::Undetermined`] if it accepts none of the
     /// values that are tried in front of something else in a tuple or in an entry of a map, so that
-    /// what comes there is not known; or if it has more than about a million parts.
+    /// what comes there is not known; if what comes somewhere is seen to depend on what came before,
+    /// and is no variant of an enum; or if it asks for more than about a million values.
     pub fn of<T: DeserializeOwned>() -> Result<Self, PayloadError> {
         let mut explorer = Explorer::new();
         while explorer.begins() {

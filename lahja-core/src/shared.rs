@@ -245,6 +245,9 @@ impl Shared {
     /// Adds a subscription and tells the peers. Its queue is closed at once if the endpoint is.
     pub(crate) fn subscribe<E: Event>(&self, inbox: &Arc<Inbox<E>>) {
         let fingerprint = schema::fingerprint::<E>();
+        if let Err(error) = &fingerprint {
+            self.trouble.unsupported(E::NAME, error);
+        }
         let mut registry = self.registry();
         if self.is_closed() {
             drop(registry);

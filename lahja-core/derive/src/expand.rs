@@ -1,14 +1,15 @@
 //! From the definition of a type to its impls of `Event` and `Request`.
 
 use proc_macro_crate::FoundCrate;
-use proc_macro2::{Span, TokenStream};
+use proc_macro2::{Group, Span, TokenStream};
 use quote::quote;
 use syn::ext::IdentExt;
 use syn::meta::ParseNestedMeta;
 use syn::parse::{Parse, ParseStream};
+use syn::token::Paren;
 use syn::{
-    Attribute, Data, DeriveInput, Error, GenericParam, Generics, Ident, LitInt, LitStr, Meta, Path,
-    Result, Type,
+    Attribute, Data, DeriveInput, Error, Expr, GenericParam, Generics, Ident, LitInt, LitStr, Meta,
+    Path, Result, Token, Type,
 };
 
 /// The longest wire name, in bytes.
@@ -87,23 +88,24 @@ pub(crate) fn event(input: &DeriveInput) -> Result<TokenStream> {
 /// Refuses what cannot be an event, and attributes where they would be ignored.
 fn check_shape(input: &DeriveInput, errors: &mut Vec<Error>) {
     check_generics(&input.generics).unwrap_or_else(|error| errors.push(error));
-    let mut check_attributes = |attrs| {
+    let mut check_attributes = |attrs, skips| {
         for attr in event_attributes(attrs) {
             let message = "`#[event(…)]` speaks of the whole type: put it above the type";
             errors.push(Error::new_spanned(attr, message));
         }
+        check_skips(attrs, skips, errors);
     };
     match &input.data {
         Data::Struct(data) => {
             for field in &data.fields {
-                check_attributes(&field.attrs);
+                check_attributes(&field.attrs, ONE_WAY);
             }
         }
         Data::Enum(data) => {
             for variant in &data.variants {
-                check_attributes(&variant.attrs);
+                check_attributes(&variant.attrs, ANY_WAY);
                 for field in &variant.fields {
-                    check_attributes(&field.attrs);
+                    check_attributes(&field.attrs, ONE_WAY);
                 }
             }
         }
@@ -111,6 +113,32 @@ fn check_shape(input: &DeriveInput, errors: &mut Vec<Error>) {
             let message = "an event is a struct or an enum: a union does not say what it holds";
             errors.push(Error::new(data.union_token.span, message));
         }
+    }
+}
+
+/// What serde writes and does not read of a field, or the other way round.
+const ONE_WAY: &[&str] = &["skip_serializing", "skip_deserializing", "skip_serializing_if"];
+
+/// What makes serde number variants otherwise when it writes them than when it reads them.
+const ANY_WAY: &[&str] = &["skip", "skip_serializing", "skip_deserializing"];
+
+/// Refuses what serde is told to skip, where payloads would be misread for it.
+fn check_skips(attrs: &[Attribute], skips: &[&str], errors: &mut Vec<Error>) {
+    for attr in attrs.iter().filter(|attr| attr.path().is_ident("serde")) {
+        // What is wrong with the attribute itself is serde's to say.
+        let _ = attr.parse_nested_meta(|meta| {
+            if let Some(skip) = skips.iter().find(|skip| meta.path.is_ident(skip)) {
+                let message = format!("what is written with `{skip}` is not what is read");
+                errors.push(meta.error(message));
+            }
+            // Whatever comes with it: a value, or a list.
+            if meta.input.peek(Token![=]) {
+                meta.value()?.parse::<Expr>()?;
+            } else if meta.input.peek(Paren) {
+                meta.input.parse::<Group>()?;
+            }
+            Ok(())
+        });
     }
 }
 

@@ -41,7 +41,7 @@ impl Inlet {
             slot,
             topic,
             intake: Intake::new(limits.window),
-            returned: Mutex::new(connection.runtime.now()),
+            returned: Mutex::new(connection.now()),
             patience: limits.stalled_after / 8,
             origin: connection.peer().name.clone(),
             is_mismatched: AtomicBool::new(false),
@@ -69,7 +69,7 @@ impl Inlet {
             return;
         }
         let Some(connection) = self.connection.upgrade() else { return };
-        if let Some(credit) = credit.or_else(|| self.overdue(connection.runtime.now())) {
+        if let Some(credit) = credit.or_else(|| self.overdue(connection.now())) {
             connection.update(|session| session.push_credit(self.slot, credit));
         }
     }

@@ -154,7 +154,7 @@ impl Connection {
         if outbound.writer.is_none() || (outbound.scheduled && (outbound.blocked || !is_full)) {
             return Turn::GoesOn;
         }
-        let now = self.runtime.now();
+        let now = self.now();
         let is_early = outbound
             .last_direct
             .is_some_and(|last| now.saturating_duration_since(last) < DIRECT_INTERVAL);
@@ -180,7 +180,7 @@ impl Connection {
         drop(outbound);
         let mut context = Context::from_waker(Waker::noop());
         let (written, result) = writer.write(&mut context);
-        let now = self.runtime.now();
+        let now = self.now();
         let mut outbound = lock(&self.outbound);
         outbound.last_direct = Some(now);
         outbound.written += written;

@@ -99,9 +99,11 @@ impl Outlet {
         self.outstanding = self.outstanding.saturating_sub(bytes);
     }
 
-    /// Says that somebody waits for room.
+    /// Says that somebody waits for room. Who waits for a stalled peer changes nothing.
     pub(crate) fn wait(&mut self, now: Instant) {
-        self.blocked_since.get_or_insert(now);
+        if !self.stalled {
+            self.blocked_since.get_or_insert(now);
+        }
     }
 
     /// Says that nobody waits for room any more.
@@ -238,6 +240,8 @@ mod tests {
         outlet.wait(start + SECOND / 2);
         assert_eq!(outlet.sweep(start + SECOND / 2, SECOND), Sweep::At(start + SECOND));
         assert_eq!(outlet.sweep(start + SECOND, SECOND), Sweep::Stalled);
+        outlet.wait(start + SECOND);
+        assert_eq!(outlet.sweep(start + 3 * SECOND, SECOND), Sweep::Idle);
         assert_eq!(outlet.take(1), Room::Stalled);
         assert_eq!(outlet.miss(), 0);
         assert_eq!(outlet.miss(), 0);

@@ -56,6 +56,8 @@ struct Node {
 pub(super) struct Asked {
     pub(super) kind: Kind,
     pub(super) names: &'static [&'static str],
+    /// How many parts a tuple has.
+    pub(super) len: usize,
     pub(super) visitor: &'static str,
 }
 

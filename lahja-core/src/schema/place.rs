@@ -100,7 +100,7 @@ impl<'a> Place<'a> {
 
     /// Notes a value without parts. Returns how many have been refused here.
     fn scalar(&mut self, kind: Kind, values: usize) -> Result<usize, Halt> {
-        let asked = Asked { kind, names: &[], visitor: "" };
+        let asked = Asked { kind, names: &[], len: 0, visitor: "" };
         self.explorer.ask(self.slot, self.depth, asked, values).ok_or(Halt)?;
         Ok(self.explorer.refused(self.slot))
     }
@@ -112,7 +112,17 @@ impl<'a> Place<'a> {
         names: &'static [&'static str],
         values: usize,
     ) -> Result<usize, Halt> {
-        let asked = Asked { kind, names, visitor: type_name::<V>() };
+        self.ask::<V>(kind, names, 0, values)
+    }
+
+    fn ask<V>(
+        &mut self,
+        kind: Kind,
+        names: &'static [&'static str],
+        len: usize,
+        values: usize,
+    ) -> Result<usize, Halt> {
+        let asked = Asked { kind, names, len, visitor: type_name::<V>() };
         self.explorer.ask(self.slot, self.depth, asked, values).ok_or(Halt)
     }
 
@@ -279,7 +289,7 @@ impl<'de> de::Deserializer<'de> for Place<'_> {
         len: usize,
         visitor: V,
     ) -> Result<V::Value, Halt> {
-        let node = self.composite::<V>(Kind::Tuple, &[], 0)?;
+        let node = self.ask::<V>(Kind::Tuple, &[], len, 0)?;
         self.tuple(node, len, visitor)
     }
 
@@ -359,7 +369,7 @@ impl<'de> de::VariantAccess<'de> for Place<'_> {
     }
 
     fn tuple_variant<V: Visitor<'de>>(self, len: usize, visitor: V) -> Result<V::Value, Halt> {
-        let asked = Asked { kind: Kind::Tuple, names: &[], visitor: "" };
+        let asked = Asked { kind: Kind::Tuple, names: &[], len, visitor: "" };
         let node = self.explorer.ask_variant(self.slot, self.depth, asked).ok_or(Halt)?;
         self.tuple(node, len, visitor)
     }
@@ -369,7 +379,7 @@ impl<'de> de::VariantAccess<'de> for Place<'_> {
         fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Halt> {
-        let asked = Asked { kind: Kind::Struct, names: fields, visitor: "" };
+        let asked = Asked { kind: Kind::Struct, names: fields, len: 0, visitor: "" };
         let node = self.explorer.ask_variant(self.slot, self.depth, asked).ok_or(Halt)?;
         self.fields(node, fields, visitor)
     }

@@ -38,7 +38,6 @@ fn write_part(schema: &Schema, number: u32, above: &mut Vec<u32>, text: &mut Str
         Kind::Tuple => "()",
         Kind::Struct => "{}",
         Kind::Enum => "Enum{}",
-        Kind::OneOf => "OneOf()",
         scalar => return write!(text, "{scalar:?}").unwrap(),
     };
     let (before, after) = brackets.split_at(brackets.len() - 1);

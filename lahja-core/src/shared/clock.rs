@@ -36,6 +36,7 @@ impl Shared {
             sooner(next);
             if stalled {
                 self.trouble.stalled(&connection.peer().name);
+                connection.notify();
             }
         }
         next

@@ -35,6 +35,9 @@ pub struct Stats {
     /// Events that could not be decoded as what they claimed to be. Where they are decoded by who
     /// consumes them, they count when their turn comes.
     pub malformed_payloads: u64,
+    /// Subscriptions that get nothing from peers, because their type cannot be decoded, or not
+    /// compared with that of other builds. `ready()` says so of each.
+    pub unsupported_subscriptions: u64,
     /// Events that subscriptions with a handler have lost; a stream reads them as
     /// [`Lagged`].
     pub lost_events: u64,
@@ -43,7 +46,7 @@ pub struct Stats {
     /// count.
     pub failed_handshakes: u64,
     /// Connections that were ended because the peer broke the protocol: with a malformed frame, or by
-    /// not reading, for instance.
+    /// not reading, for instance. One that dies in the middle of a frame looks like that.
     pub broken_connections: u64,
     /// How often a peer was declared stalled, having given no credit for
     /// [`Limits::stalled_after`](crate::Limits::stalled_after).
@@ -83,6 +86,16 @@ impl Trouble {
     pub(crate) fn panicked(&self, event: &str) {
         lock(&self.stats).handler_panics += 1;
         report!(warn, { endpoint = self.name, event = event }, "a handler has panicked");
+    }
+
+    /// A subscription gets nothing from peers, because its type cannot be decoded or compared.
+    pub(crate) fn unsupported(&self, event: &str, error: &PayloadError) {
+        lock(&self.stats).unsupported_subscriptions += 1;
+        report!(
+            warn,
+            { endpoint = self.name, event = event, error = Chain(error) },
+            "a subscription gets nothing from peers"
+        );
     }
 
     /// An event cannot be decoded as what it claims to be.

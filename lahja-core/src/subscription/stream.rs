@@ -21,7 +21,7 @@ use crate::shared::Shared;
 ///
 /// It yields [`Lagged`] in the place of events that were lost, which happens to a lossless
 /// subscription only if it has consumed nothing for
-/// [`Limits::stalled_after`](crate::Limits::stalled_after) while somebody waited for it. It ends
+/// [`Limits::stalled_after`](crate::Limits::stalled_after) after somebody had to wait for it. It ends
 /// when the endpoint is closed.
 #[must_use = "streams do nothing unless polled"]
 pub struct EventStream<E: Event> {
@@ -49,7 +49,8 @@ impl<E: Event> EventStream<E> {
     ///
     /// # Errors
     ///
-    /// [`ReadyError`] if the endpoint is closed, or a peer has no place for another topic.
+    /// [`ReadyError`] if the endpoint is closed, a peer has no place for another topic, the type
+    /// cannot be decoded, or a peer has broadcast such events and defines them otherwise.
     ///
     /// # Cancel safety
     ///

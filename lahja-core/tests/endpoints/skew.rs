@@ -181,6 +181,7 @@ fn a_type_that_cannot_be_carried_is_refused_when_it_is_first_used() {
             Err(ReadyError::Unsupported { source }) => assert_eq!(source.to_string(), FLAT),
             other => panic!("{other:?}"),
         }
+        assert_eq!(b.stats().unsupported_subscriptions, 1);
         let flat = || Flat { rest: BTreeMap::new() };
         let refusals = [
             a.broadcast(flat()).await.unwrap_err(),

@@ -11,12 +11,12 @@ impl Explorer {
             return Err(PayloadError::Undetermined { place: self.name(&way) });
         }
         let mut listed = Listed { shapes: Vec::new(), nodes: Vec::new() };
-        listed.part(&self.nodes[0].parts[0]);
+        listed.node(self.nodes[0].parts[0][0]);
         let mut at = 0;
         while let Some(&(shape, node)) = listed.nodes.get(at) {
             let Node { names, parts, .. } = &self.nodes[node];
             let names = names.iter().map(|&name| name.to_owned()).collect();
-            let parts = parts.iter().map(|part| listed.part(part)).collect();
+            let parts = parts.iter().map(|part| listed.node(part[0])).collect();
             listed.shapes[shape].names = names;
             listed.shapes[shape].parts = parts;
             listed.shapes[shape].kind = self.nodes[node].kind;
@@ -25,7 +25,8 @@ impl Explorer {
         Ok(Schema { shapes: listed.shapes })
     }
 
-    /// Returns the way to a part that was never asked for, or to the type if there were too many.
+    /// Returns the way to a part that was never asked for, or that is not always the same; or to the
+    /// type if there were too many.
     fn gap(&self) -> Option<Vec<Slot>> {
         if self.steps > MAX_STEPS {
             return Some(Vec::new());
@@ -35,13 +36,11 @@ impl Explorer {
         while let Some((node, way)) = ways.get(at).cloned() {
             for (part, found) in self.nodes[node].parts.iter().enumerate() {
                 let way = [&*way, &[Slot { node, part }]].concat();
-                if found.is_empty() {
+                let &[next] = &found[..] else {
                     return Some(way);
-                }
-                for &next in found {
-                    if ways.iter().all(|(known, _)| *known != next) {
-                        ways.push((next, way.clone()));
-                    }
+                };
+                if ways.iter().all(|(known, _)| *known != next) {
+                    ways.push((next, way));
                 }
             }
             at += 1;
@@ -58,31 +57,14 @@ struct Listed {
 }
 
 impl Listed {
-    /// Returns the number of what was found in a part.
-    fn part(&mut self, found: &[usize]) -> u32 {
-        match *found {
-            [node] => self.node(node),
-            _ => {
-                let number = self.add(Kind::OneOf, Vec::new());
-                let parts = found.iter().map(|&node| self.node(node)).collect();
-                self.shapes[number as usize].parts = parts;
-                number
-            }
-        }
-    }
-
+    /// Returns the number of a node's shape.
     fn node(&mut self, node: usize) -> u32 {
         if let Some((shape, _)) = self.nodes.iter().find(|(_, listed)| *listed == node) {
             return *shape as u32;
         }
         // What it is comes when it is its turn.
-        let number = self.add(Kind::Unit, Vec::new());
-        self.nodes.push((number as usize, node));
-        number
-    }
-
-    fn add(&mut self, kind: Kind, parts: Vec<u32>) -> u32 {
-        self.shapes.push(Shape { kind, names: Vec::new(), parts });
+        self.nodes.push((self.shapes.len(), node));
+        self.shapes.push(Shape { kind: Kind::Unit, names: Vec::new(), parts: Vec::new() });
         u32::try_from(self.shapes.len() - 1).expect("there are fewer shapes than steps")
     }
 }
