@@ -45,6 +45,22 @@ fn a_thread_that_has_broadcast_notices_who_comes_and_goes() {
 }
 
 #[test]
+fn a_thread_that_has_broadcast_keeps_no_runtime() {
+    run(|runtime| async move {
+        let theirs = Arc::new(runtime);
+        let [a, b] = ["a", "b"].map(|name| Endpoint::builder(name).unwrap().build(theirs.clone()));
+        join(&a, &b).await;
+        let stream = b.stream::<Number>();
+        stream.ready().await.unwrap();
+        a.broadcast(Number(1)).await.unwrap();
+        let runtime = Arc::downgrade(&theirs);
+        drop((a, b, stream, theirs));
+        settle().await;
+        assert_eq!(runtime.strong_count(), 0);
+    });
+}
+
+#[test]
 fn two_endpoints_of_a_thread_have_an_audience_each() {
     run(|runtime| async move {
         let [a, b] = mesh(&runtime, ["a", "b"]).await;
