@@ -33,9 +33,10 @@ pub enum Overflow {
     /// endpoint itself.
     #[default]
     Wait,
-    /// The oldest queued event is dropped.
+    /// The oldest queued event is dropped. The bound is the capacity, and
+    /// [`Limits::queue`](crate::Limits::queue) in bytes.
     DropOldest,
-    /// The arriving event is dropped.
+    /// The arriving event is dropped. The bound is the same.
     DropNewest,
     /// Only the newest event is kept, whatever the capacity.
     Latest,
@@ -55,6 +56,8 @@ pub(crate) struct Config<E> {
     pub(crate) origins: Vec<Box<str>>,
     pub(crate) filter: Option<Filter<E>>,
     pub(crate) capacity: usize,
+    /// What is queued at most where some may be dropped, in bytes; one event may exceed it.
+    pub(crate) bytes: usize,
     pub(crate) overflow: Overflow,
 }
 
@@ -77,8 +80,9 @@ pub(crate) struct Inbox<E> {
 
 struct Queue<E> {
     entries: VecDeque<Entry<E>>,
-    // How many of the entries are events; used only if some may be dropped.
+    // How many of the entries are events, and how large these are; used only if some may be dropped.
     events: usize,
+    bytes: usize,
     waker: Option<Waker>,
     closed: bool,
 }
@@ -136,6 +140,7 @@ impl<E> Inbox<E> {
             queue: Mutex::new(Queue {
                 entries: VecDeque::new(),
                 events: 0,
+                bytes: 0,
                 waker: None,
                 closed: false,
             }),
@@ -152,7 +157,7 @@ impl<E> Inbox<E> {
     /// Takes a place for an event of the endpoint itself.
     pub(crate) fn reserve(&self) -> Result<Charge, Room> {
         if !self.is_lossless() {
-            return Ok(Charge::None);
+            return Ok(Charge::Queued(size_of::<E>()));
         }
         let (charge, missed) = self.room.take()?;
         self.lagged(missed);
@@ -175,30 +180,40 @@ impl<E> Inbox<E> {
 
     /// Queues an event, or drops one as the subscription asked. Returns whom to wake.
     pub(crate) fn push(&self, event: Received<E>, charge: Charge) -> Option<Waker> {
-        let mut queue = lock(&self.queue);
-        if queue.closed {
-            drop(queue);
-            return None;
-        }
-        let full = queue.events >= self.config.capacity.max(1);
-        let event = Entry::Item(Item::Event(event, charge));
-        let dropped = match self.config.overflow {
-            Overflow::DropNewest if full => {
-                queue.lag_last(1);
-                Some(event)
-            }
-            Overflow::DropOldest if full => queue.replace_first(event),
-            Overflow::Latest if queue.events > 0 => queue.replace_first(event),
-            _ => {
-                queue.push(event);
-                None
-            }
+        let Config { capacity, bytes, overflow, .. } = self.config;
+        let size = charge.bytes();
+        let is_full = |queue: &Queue<E>| {
+            let fits = queue.bytes + size <= bytes || queue.events == 0;
+            queue.events >= capacity.max(1) || !fits
         };
-        let waker = queue.waker.take();
-        // The dropped event is the user's type: its destructor does not run under the lock.
-        drop(queue);
-        drop(dropped);
-        waker
+        let mut queue = lock(&self.queue);
+        // What is dropped is the user's type: its destructor does not run under the lock.
+        loop {
+            if queue.closed {
+                drop(queue);
+                return None;
+            }
+            let has_to_go = match overflow {
+                Overflow::DropOldest => is_full(&queue),
+                Overflow::Latest => queue.events > 0,
+                Overflow::Wait | Overflow::DropNewest => false,
+            };
+            if !has_to_go {
+                break;
+            }
+            let dropped = queue.drop_first();
+            drop(queue);
+            drop(dropped);
+            queue = lock(&self.queue);
+        }
+        if overflow == Overflow::DropNewest && is_full(&queue) {
+            queue.lag_last(1);
+            let waker = queue.waker.take();
+            drop(queue);
+            return waker;
+        }
+        queue.push(event, charge);
+        queue.waker.take()
     }
 
     /// Queues a batch of events where nothing may be lost. Returns whom to wake.
@@ -338,19 +353,23 @@ impl<E> Queue<E> {
         }
     }
 
-    fn push(&mut self, event: Entry<E>) {
+    fn push(&mut self, event: Received<E>, charge: Charge) {
         self.events += 1;
-        self.entries.push_back(event);
+        self.bytes += charge.bytes();
+        self.entries.push_back(Entry::Item(Item::Event(event, charge)));
     }
 
     fn pop(&mut self) -> Option<Entry<E>> {
         let entry = self.entries.pop_front();
-        self.events -= usize::from(matches!(entry, Some(Entry::Item(Item::Event(..)))));
+        if let Some(Entry::Item(Item::Event(_, charge))) = &entry {
+            self.events -= 1;
+            self.bytes -= charge.bytes();
+        }
         entry
     }
 
-    /// Appends an event and turns the first one into a gap.
-    fn replace_first(&mut self, event: Entry<E>) -> Option<Entry<E>> {
+    /// Turns the first event into a gap.
+    fn drop_first(&mut self) -> Option<Entry<E>> {
         let mut lost = 1;
         let mut dropped = self.pop();
         if let Some(Entry::Item(Item::Lagged(Lagged(before)))) = dropped {
@@ -361,7 +380,6 @@ impl<E> Queue<E> {
             Some(Entry::Item(Item::Lagged(Lagged(after)))) => *after = after.saturating_add(lost),
             _ => self.entries.push_front(Entry::lagged(lost)),
         }
-        self.push(event);
         dropped
     }
 }

@@ -34,6 +34,9 @@ pub struct Limits {
     /// How many events of this endpoint itself a subscription queues, where it does not say
     /// otherwise. Default: 1,024.
     pub capacity: usize,
+    /// What a subscription queues that may drop events, in bytes as they came from peers, however
+    /// many that are. One event may exceed it. Default: 4 MiB.
+    pub queue: usize,
     /// Topics announced on one connection, by either end. Default: 4,096.
     pub topics: u32,
     /// Requests in flight on one connection, in each direction; at least 1. Default: 4,096.
@@ -79,6 +82,7 @@ impl Default for Limits {
             window: 256 << 10,
             backlog: 4 << 20,
             capacity: 1_024,
+            queue: 4 << 20,
             topics: 4_096,
             requests: 4_096,
             request_timeout: Duration::from_secs(30),
@@ -125,6 +129,7 @@ mod tests {
             bytes(limits.window as usize),
             bytes(limits.backlog),
             number(limits.capacity),
+            bytes(limits.queue),
             number(limits.topics as usize),
             number(limits.requests as usize),
             time(limits.request_timeout),

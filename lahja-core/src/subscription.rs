@@ -34,6 +34,7 @@ impl<'a, E: Event> SubscribeConfig<'a, E> {
             origins: Vec::new(),
             filter: None,
             capacity: endpoint.shared().limits.capacity,
+            bytes: endpoint.shared().limits.queue,
             overflow: Overflow::Wait,
         };
         Self { endpoint, config }

@@ -273,7 +273,7 @@ impl<E: Event> Stage<E> {
             if passes(inbox, &event) {
                 let charge = match inbox.is_lossless() {
                     true => Charge::Shared(credit.clone()),
-                    false => Charge::None,
+                    false => Charge::Queued(payload.len()),
                 };
                 let source = Source::Peer(credit.empty());
                 let event = Received::shared(event.clone(), source, reply.clone());

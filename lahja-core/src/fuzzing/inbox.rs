@@ -54,7 +54,7 @@ struct Numbered {
 
 impl Numbered {
     fn new(capacity: usize, overflow: Overflow) -> Self {
-        let config = Config { origins: Vec::new(), filter: None, capacity, overflow };
+        let config = Config { origins: Vec::new(), filter: None, capacity, bytes: 24, overflow };
         Self {
             inbox: Inbox::new(config),
             origin: EndpointName::new("e").expect("the name is one"),

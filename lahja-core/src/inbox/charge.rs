@@ -14,8 +14,10 @@ use crate::sync::{Mutex, lock};
 /// What an event costs somebody until it is consumed. Dropping it gives the room back, wherever
 /// that happens.
 pub(crate) enum Charge {
-    /// Nothing: the queue drops events when it is full.
+    /// Nothing.
     None,
+    /// So many bytes of the queue's own, which drops events when it is full.
+    Queued(usize),
     /// The credit that the event itself holds.
     Own,
     /// Credit of a peer.
@@ -24,6 +26,16 @@ pub(crate) enum Charge {
     Shared(#[expect(dead_code, reason = "held for its drop")] Arc<Credit>),
     /// A place that an event of the endpoint itself takes.
     Local(#[expect(dead_code, reason = "held for its drop")] LocalCharge),
+}
+
+impl Charge {
+    /// Returns how many bytes of the queue's own it is.
+    pub(super) fn bytes(&self) -> usize {
+        match self {
+            Self::Queued(bytes) => *bytes,
+            _ => 0,
+        }
+    }
 }
 
 impl fmt::Debug for Charge {

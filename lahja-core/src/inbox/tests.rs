@@ -2,7 +2,7 @@ use super::*;
 use crate::event::Source;
 
 fn inbox(capacity: usize, overflow: Overflow) -> Inbox<u32> {
-    Inbox::new(Config { origins: Vec::new(), filter: None, capacity, overflow })
+    Inbox::new(Config { origins: Vec::new(), filter: None, capacity, bytes: 100, overflow })
 }
 
 fn push(inbox: &Inbox<u32>, numbers: impl IntoIterator<Item = u32>) {
@@ -48,6 +48,28 @@ fn a_queue_that_drops_its_newest_has_the_gap_where_they_were() {
     assert_eq!(take(&inbox, 1), [0]);
     push(&inbox, 5..9);
     assert_eq!(take(&inbox, 9), [1, -3, 5, -3]);
+}
+
+#[test]
+fn a_queue_that_drops_events_is_bounded_in_bytes_whatever_its_capacity() {
+    let origin = || Source::Local(EndpointName::new("e").unwrap());
+    for (overflow, sizes, expected) in [
+        (Overflow::DropOldest, [40, 40, 40, 1, 90], vec![-3, 3, 4]),
+        (Overflow::DropOldest, [20, 40, 40, 20, 40], vec![-2, 2, 3, 4]),
+        (Overflow::DropOldest, [50, 200, 0, 0, 0], vec![-2, 2, 3, 4]),
+        (Overflow::DropNewest, [40, 60, 1, 0, 1], vec![0, 1, -1, 3, -1]),
+        (Overflow::DropNewest, [200, 1, 0, 0, 0], vec![0, -4]),
+        (Overflow::Latest, [200, 200, 200, 200, 200], vec![-4, 4]),
+    ] {
+        let inbox = inbox(1_000, overflow);
+        for (number, size) in (0..).zip(sizes) {
+            inbox.push(Received::new(number, origin(), None), Charge::Queued(size));
+        }
+        assert_eq!(take(&inbox, 9), expected, "{overflow:?} {sizes:?}");
+        // What was taken is no part of it any more.
+        push(&inbox, [7]);
+        assert_eq!(take(&inbox, 9), [7]);
+    }
 }
 
 #[test]

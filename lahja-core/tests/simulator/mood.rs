@@ -62,6 +62,7 @@ impl Mood {
         let mut limits = Limits::default();
         limits.window = pick(random, &[1, 64, 512, 4 << 10, 256 << 10]);
         limits.backlog = pick(random, &[1, 300, 4 << 10, 4 << 20]);
+        limits.queue = limits.backlog;
         limits.capacity = pick(random, &[1, 3, 1_024]);
         limits.requests = pick(random, &[1, 2, 4_096]);
         limits.topics = pick(random, &[5, 4_096]);
