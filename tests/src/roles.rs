@@ -2,11 +2,14 @@
 
 use std::fs;
 use std::future::IntoFuture;
-use std::io::Write;
+use std::io::{self, Write};
+use std::mem;
+use std::os::fd::OwnedFd;
+use std::os::unix::net;
 use std::time::Duration;
 
 use futures_lite::future::poll_once;
-use lahja_core::{Endpoint, EventBus, Limits};
+use lahja_core::{BoxFuture, Endpoint, EventBus, Limits, Platform, Runtime};
 
 use crate::puppet::{self, describe};
 use crate::stage::Stage;
@@ -41,7 +44,7 @@ const TOLD: &str = "told: ";
 /// Panics if nobody reads the standard output.
 pub fn tell(line: &str) {
     println!("\n{TOLD}{line}");
-    std::io::stdout().flush().unwrap();
+    io::stdout().flush().unwrap();
 }
 
 /// Returns the lines that a process has told, of all that it printed.
@@ -73,7 +76,8 @@ pub(crate) async fn play<S: Subject>(stage: Stage<S>, lines: Vec<String>) {
             std::future::pending().await
         }
         [FICKLE] => {
-            let mut connecting = EventBus::connect_on(stage.platform().clone()).into_future();
+            let mut connecting =
+                EventBus::connect_on(Still(stage.platform().clone())).into_future();
             assert!(poll_once(&mut connecting).await.is_none());
             drop(connecting);
             std::future::pending().await
@@ -81,6 +85,43 @@ pub(crate) async fn play<S: Subject>(stage: Stage<S>, lines: Vec<String>) {
         [CLAIM] => claim(stage, Limits::default().handshake_timeout).await,
         [CLAIM, millis] => claim(stage, Duration::from_millis(millis.parse().unwrap())).await,
         _ => panic!("unknown role: {lines:?}"),
+    }
+}
+
+/// A platform on which no task gets anywhere, so that no handshake comes to its end.
+#[derive(Clone)]
+struct Still<P>(P);
+
+impl<P: Platform> Runtime for Still<P> {
+    fn spawn(&self, future: BoxFuture) {
+        mem::forget(future);
+    }
+
+    fn sleep(&self, duration: Duration) -> BoxFuture {
+        self.0.sleep(duration)
+    }
+}
+
+impl<P: Platform> Platform for Still<P> {
+    type Stream = P::Stream;
+    type Listener = P::Listener;
+    type Command = P::Command;
+    type Child = P::Child;
+
+    fn stream(&self, stream: net::UnixStream) -> io::Result<P::Stream> {
+        self.0.stream(stream)
+    }
+
+    fn listener(&self, listener: net::UnixListener) -> io::Result<P::Listener> {
+        self.0.listener(listener)
+    }
+
+    async fn accept(listener: &mut P::Listener) -> io::Result<P::Stream> {
+        P::accept(listener).await
+    }
+
+    fn spawn_process(&self, command: P::Command, stdin: OwnedFd) -> io::Result<P::Child> {
+        self.0.spawn_process(command, stdin)
     }
 }
 

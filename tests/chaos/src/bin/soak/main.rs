@@ -22,6 +22,7 @@ mod work;
 use std::alloc::System;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use lahja_chaos_common::scratch::Scratch;
@@ -61,7 +62,10 @@ fn main() -> Result<ExitCode> {
     }
 }
 
-/// Lets no panic be heard that belongs to the load.
+/// How many panics do not belong to the load.
+static PANICS: AtomicUsize = AtomicUsize::new(0);
+
+/// Lets no panic be heard that belongs to the load, and counts the others.
 fn quieten_panics() {
     let others = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
@@ -69,6 +73,7 @@ fn quieten_panics() {
         let text = payload.downcast_ref::<&str>().copied();
         let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
         if text != Some(AS_ASKED) {
+            PANICS.fetch_add(1, Ordering::Relaxed);
             others(panic);
         }
     }));
@@ -82,7 +87,7 @@ fn run(options: Options) -> Result<ExitCode> {
     let starting = Load::start(executor.clone(), stderr.clone());
     let load = Arc::new(smol::block_on(executor.run(starting))?);
     let running = executor.spawn(soak(load.clone(), options));
-    let points = smol::block_on(executor.run(running))?;
+    let (idle, points) = smol::block_on(executor.run(running))?;
     report::totals(&load);
     let mut failed = false;
     let mut fails = |what: String| {
@@ -101,7 +106,10 @@ fn run(options: Options) -> Result<ExitCode> {
     }
     let complaints = std::fs::read_to_string(&stderr).unwrap_or_default();
     complaints.lines().for_each(|line| fails(format!("a child has said: {line}")));
-    let grown = verdict::growth(&points);
+    if PANICS.load(Ordering::Relaxed) > 0 {
+        fails("a panic that nobody asked for".into());
+    }
+    let grown = verdict::growth(&idle, &points);
     for Growth { name, how } in &grown {
         fails(format!("{name}: {how}"));
     }
@@ -111,7 +119,7 @@ fn run(options: Options) -> Result<ExitCode> {
 }
 
 /// Puts the subject under load, again and again, and counts in between.
-async fn soak(load: Arc<Load>, options: Options) -> Result<Vec<Point>> {
+async fn soak(load: Arc<Load>, options: Options) -> Result<(Exact, Vec<Point>)> {
     let begin = Instant::now();
     // The first child starts what reaps all of them.
     drop(load.bus.spawn("first", Command::new("true")).await);
@@ -126,14 +134,13 @@ async fn soak(load: Arc<Load>, options: Options) -> Result<Vec<Point>> {
         while at == 1 && !load.tally.missing().is_empty() && begin.elapsed() < WARM_UP {
             load.run(options.time / (2 * POINTS), dice.u64(..)).await?;
         }
-        let expected = points.first().map_or(idle, |first| first.exact);
-        let point = Point::reach(&load, begin, &expected).await?;
+        let point = Point::reach(&load, begin, &idle).await?;
         report::point(&point, &load.tally);
         points.push(point);
-        if !verdict::changed(&points).is_empty() {
+        if !verdict::changed(&idle, &points).is_empty() {
             break;
         }
     }
     load.endpoint.close(CLOSING).await;
-    Ok(points)
+    Ok((idle, points))
 }

@@ -1,7 +1,7 @@
 //! What counts as growth.
 //!
-//! What the system and the subject's tables hold must be the same at every quiet point as at the
-//! first; a run ends where it is not. The heap and resident memory are judged by two rules:
+//! What the system and the subject's tables hold must be the same at every quiet point as before the
+//! load; a run ends where it is not. The heap and resident memory are judged by two rules:
 //!
 //! - At no point are they more than [`BYTES`], [`ALLOCATIONS`] or [`RESIDENT`] above the first.
 //!   This is room for tables that keep the size they once needed, whose bounds are known: queues
@@ -12,7 +12,7 @@
 //!   of the earlier half. What goes up and down passes. What goes up for good with every peer,
 //!   event or connection does not, as there are hundreds of each in half of a run of minutes.
 
-use crate::quiet::Point;
+use crate::quiet::{Exact, Point};
 
 /// How much more of the heap than at the first point may be in use, in bytes.
 const BYTES: u64 = 16 << 10;
@@ -31,9 +31,10 @@ pub(crate) struct Growth {
     pub(crate) how: String,
 }
 
-/// Finds what has grown from the first point on: each thing once.
-pub(crate) fn growth(points: &[Point]) -> Vec<Growth> {
-    let mut found = changed(points);
+/// Finds what has grown, each thing once: what must not change since before the load, and the rest
+/// from the first point on.
+pub(crate) fn growth(idle: &Exact, points: &[Point]) -> Vec<Growth> {
+    let mut found = changed(idle, points);
     let series = |value: fn(&Point) -> u64| points.iter().map(value).collect::<Vec<_>>();
     let rises = [
         ("heap bytes", BYTES, series(|point| point.heap.bytes as u64)),
@@ -46,16 +47,13 @@ pub(crate) fn growth(points: &[Point]) -> Vec<Growth> {
     found
 }
 
-/// Finds what is not what it was at the first point, though it must be.
-pub(crate) fn changed(points: &[Point]) -> Vec<Growth> {
-    let Some((first, later)) = points.split_first() else {
-        return Vec::new();
-    };
+/// Finds what is not what it was before the load, though it must be.
+pub(crate) fn changed(idle: &Exact, points: &[Point]) -> Vec<Growth> {
     let mut found = Vec::new();
-    for (at, (name, before)) in first.exact.named().into_iter().enumerate() {
-        let mut values = later.iter().map(|point| point.exact.named()[at].1);
+    for (at, (name, before)) in idle.named().into_iter().enumerate() {
+        let mut values = points.iter().map(|point| point.exact.named()[at].1);
         if let Some(now) = values.find(|value| *value != before) {
-            let how = format!("{before} at the first quiet point, {now} at a later one");
+            let how = format!("{before} before the load, {now} at a quiet point");
             found.push(Growth { name, how });
         }
     }
@@ -87,10 +85,10 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::quiet::{Children, Exact, Heap};
+    use crate::quiet::{Children, Heap};
 
-    fn points(shape: impl Fn(usize, &mut Point)) -> Vec<Point> {
-        let exact = Exact {
+    fn idle() -> Exact {
+        Exact {
             descriptors: 11,
             threads: 2,
             tasks: 2,
@@ -101,7 +99,11 @@ mod tests {
             queued_events: 0,
             unconsumed_bytes: 0,
             unsent_bytes: 0,
-        };
+        }
+    }
+
+    fn points(shape: impl Fn(usize, &mut Point)) -> Vec<Point> {
+        let exact = idle();
         let heap = Heap { bytes: 100_000, allocations: 150 };
         let still = Point { at: Duration::ZERO, exact, heap, resident: [8_000, 10_000] };
         let mut points = vec![still; 11];
@@ -110,12 +112,12 @@ mod tests {
     }
 
     fn names(points: &[Point]) -> Vec<&'static str> {
-        growth(points).iter().map(|growth| growth.name).collect()
+        growth(&idle(), points).iter().map(|growth| growth.name).collect()
     }
 
     #[test]
     fn what_stays_the_same_has_not_grown() {
-        assert_eq!(growth(&points(|_, _| ())), []);
+        assert_eq!(names(&points(|_, _| ())), [""; 0]);
     }
 
     #[test]
@@ -125,9 +127,9 @@ mod tests {
     }
 
     #[test]
-    fn a_descriptor_less_shows_that_the_first_point_was_not_quiet() {
-        let points = points(|at, point| point.exact.descriptors -= usize::from(at > 3));
-        assert_eq!(names(&points), ["descriptors"]);
+    fn what_is_there_since_the_first_point_is_growth() {
+        let points = points(|_, point| point.exact.connections += 1);
+        assert_eq!(names(&points), ["connections"]);
     }
 
     #[test]
@@ -154,7 +156,7 @@ mod tests {
             point.heap.allocations += at % 3;
             point.resident[0] += 20_000 * (at as u64 % 2);
         });
-        assert_eq!(growth(&points), []);
+        assert_eq!(names(&points), [""; 0]);
     }
 
     #[test]
