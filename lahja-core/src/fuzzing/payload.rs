@@ -8,6 +8,7 @@ use std::fmt::Debug;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::error::PayloadError;
 use crate::payload::{MAX_DEPTH, budget, decode, encode, encode_over};
 use types::{Chain, Kind, List, Maps, Nest, Nested, Record, Tree};
 
@@ -74,7 +75,11 @@ where
     T: Serialize + DeserializeOwned + PartialEq + Debug,
 {
     let Some((value, encoding)) = there_and_back::<T>(bytes) else { return };
-    assert_eq!(decode::<T>(&encoding, MAX_DEPTH).as_ref(), Ok(&value));
+    match decode::<T>(&encoding, MAX_DEPTH) {
+        // Numbers that were longer than they need be had a larger budget.
+        Err(PayloadError::OverBudget { .. }) if encoding.len() < bytes.len() => {}
+        again => assert_eq!(again.as_ref(), Ok(&value)),
+    }
 }
 
 /// For types with numbers that do not equal themselves.
