@@ -274,14 +274,13 @@ impl Connection {
         drop(freed);
     }
 
-    /// Marks the handshake as done, unless the connection has ended meanwhile.
+    /// Marks the handshake as done, unless the connection has ended meanwhile. Whoever waits is to be
+    /// told.
     pub(crate) fn establish(&self) {
         let mut phase = lock(&self.phase);
         if matches!(*phase, Phase::Handshaking) {
             *phase = Phase::Established;
         }
-        drop(phase);
-        self.progress.notify(usize::MAX);
     }
 
     /// Returns the time by which the endpoint's runtime goes.

@@ -186,6 +186,7 @@ impl Shared {
         registry.changes();
         connection.establish();
         drop(registry);
+        connection.notify();
         self.connections_changed();
     }
 
