@@ -89,3 +89,28 @@ macro_rules! contract_tests {
         )+
     };
 }
+
+/// The sockets of a platform that is wrapped: `self.0`, of type `$platform`.
+macro_rules! same_sockets {
+    ($platform:ty) => {
+        type Stream = <$platform as lahja_core::Platform>::Stream;
+        type Listener = <$platform as lahja_core::Platform>::Listener;
+
+        fn stream(&self, stream: std::os::unix::net::UnixStream) -> std::io::Result<Self::Stream> {
+            self.0.stream(stream)
+        }
+
+        fn listener(
+            &self,
+            listener: std::os::unix::net::UnixListener,
+        ) -> std::io::Result<Self::Listener> {
+            self.0.listener(listener)
+        }
+
+        async fn accept(listener: &mut Self::Listener) -> std::io::Result<Self::Stream> {
+            <$platform as lahja_core::Platform>::accept(listener).await
+        }
+    };
+}
+
+pub(crate) use same_sockets;

@@ -5,7 +5,6 @@ use std::future::IntoFuture;
 use std::io::{self, Write};
 use std::mem;
 use std::os::fd::OwnedFd;
-use std::os::unix::net;
 use std::time::Duration;
 
 use futures_lite::future::poll_once;
@@ -103,22 +102,10 @@ impl<P: Platform> Runtime for Still<P> {
 }
 
 impl<P: Platform> Platform for Still<P> {
-    type Stream = P::Stream;
-    type Listener = P::Listener;
+    crate::macros::same_sockets!(P);
+
     type Command = P::Command;
     type Child = P::Child;
-
-    fn stream(&self, stream: net::UnixStream) -> io::Result<P::Stream> {
-        self.0.stream(stream)
-    }
-
-    fn listener(&self, listener: net::UnixListener) -> io::Result<P::Listener> {
-        self.0.listener(listener)
-    }
-
-    async fn accept(listener: &mut P::Listener) -> io::Result<P::Stream> {
-        P::accept(listener).await
-    }
 
     fn spawn_process(&self, command: P::Command, stdin: OwnedFd) -> io::Result<P::Child> {
         self.0.spawn_process(command, stdin)

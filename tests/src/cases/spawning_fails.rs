@@ -3,7 +3,6 @@
 use std::fs;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::os::unix::net;
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 use std::time::Duration;
@@ -105,22 +104,10 @@ impl<P: Platform> Runtime for Forgetful<P> {
 }
 
 impl<P: Platform> Platform for Forgetful<P> {
-    type Stream = P::Stream;
-    type Listener = P::Listener;
+    crate::macros::same_sockets!(P);
+
     type Command = P::Command;
     type Child = Forgotten<P::Child>;
-
-    fn stream(&self, stream: net::UnixStream) -> io::Result<P::Stream> {
-        self.0.stream(stream)
-    }
-
-    fn listener(&self, listener: net::UnixListener) -> io::Result<P::Listener> {
-        self.0.listener(listener)
-    }
-
-    async fn accept(listener: &mut P::Listener) -> io::Result<P::Stream> {
-        P::accept(listener).await
-    }
 
     fn spawn_process(&self, command: P::Command, stdin: OwnedFd) -> io::Result<Self::Child> {
         self.0.spawn_process(command, stdin).map(Forgotten)
