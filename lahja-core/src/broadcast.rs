@@ -18,7 +18,7 @@ use crate::name::EndpointName;
 use crate::payload;
 use crate::reply::Reply;
 use crate::routing::{EVERYBODY, Reach};
-use crate::session::Push;
+use crate::session::{MAX_HEADER, Push};
 
 /// Where a broadcast goes: to one endpoint, or back to whoever sent an event.
 ///
@@ -306,10 +306,10 @@ fn answer<R: Event>(reply: &Reply, response: R) -> Result<Answered<R>, Broadcast
     if let Some(expected) = reply.expected().filter(|&expected| expected != R::NAME) {
         return Err(BroadcastError::WrongResponse { event: response, expected });
     }
-    if reply.connection().is_none() {
+    let Some(connection) = reply.connection() else {
         let unused = reply.respond(response);
         return unused.map(|()| Answered::Done).map_err(BroadcastError::NoSubscribers);
-    }
+    };
     let mut payload = Vec::new();
     if let Err(source) = payload::encode(&response, &mut payload) {
         let event = response;
@@ -318,9 +318,9 @@ fn answer<R: Event>(reply: &Reply, response: R) -> Result<Answered<R>, Broadcast
     match reply.push::<R>(&payload) {
         Push::Queued => Ok(Answered::Done),
         Push::Full => Ok(Answered::Full(response)),
-        Push::TooLarge { len, max } => {
-            let event = response;
-            Err(BroadcastError::TooLarge { event, len, max })
+        Push::TooLarge => {
+            let len = payload.len() + MAX_HEADER;
+            Err(BroadcastError::TooLarge { event: response, len, max: connection.peer().max_frame })
         }
         Push::Missed | Push::Gone => Err(BroadcastError::NoSubscribers(response)),
     }

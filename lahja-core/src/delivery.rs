@@ -81,7 +81,7 @@ pub(crate) fn begin<E: Event>(
     let mut turn = Turn::GoesOn;
     let mut delivery = None;
     let targets = || audience.targets.alike.iter().filter(|t| reach.admits_peer(&t.peer));
-    if let Some(max) = targets().map(|target| target.peer.max_frame).min() {
+    if let Some(max) = audience.max_frame(reach) {
         // A thread that ends has none.
         let mut scratch = SCRATCH.try_with(Cell::take).unwrap_or_default();
         let encoded = event.as_ref().expect(IS_THERE);
@@ -147,6 +147,9 @@ fn leave_out<'a, E: Event>(
     reach: &Reach<'_>,
 ) -> Option<&'a Peer> {
     let mismatched = audience.targets.mismatched.iter();
+    if mismatched.len() == 0 {
+        return None;
+    }
     let mut mismatched = mismatched.filter(|target| reach.admits_peer(&target.peer)).peekable();
     let first = mismatched.peek().copied();
     for target in mismatched {

@@ -82,6 +82,19 @@ impl FrameBuffer {
         bytes
     }
 
+    /// Appends a frame of a short header and what follows it. Returns the frame's length, prefix
+    /// included.
+    #[inline]
+    pub(crate) fn push_parts<const N: usize>(&mut self, header: [u8; N], payload: &[u8]) -> usize {
+        let content = N + payload.len();
+        let prefix = u32::try_from(content).expect("a frame is shorter than 4 GiB");
+        self.bytes.reserve(PREFIX_LEN + content);
+        self.bytes.extend_from_slice(&prefix.to_le_bytes());
+        self.bytes.extend_from_slice(&header);
+        self.bytes.extend_from_slice(payload);
+        PREFIX_LEN + content
+    }
+
     /// Appends a frame whose content `write` appends to the vector. Returns the frame's length,
     /// prefix included.
     #[inline]

@@ -255,6 +255,14 @@ impl Message<'_> {
         }
     }
 
+    /// Returns the header of an event that asks for nothing, if its number takes one byte.
+    pub(crate) fn plain_event(number: u32, request: Option<u64>) -> Option<[u8; 3]> {
+        match (number, request) {
+            (0..0x80, None) => Some([kind::EVENT, 0, number as u8]),
+            _ => None,
+        }
+    }
+
     /// Reads an event that asks for nothing, has no options and a number of one byte: the bulk of
     /// what arrives. Any other content is `None`, and for [`decode`](Self::decode) to read.
     #[inline]

@@ -176,6 +176,12 @@ impl Reach<'_> {
         !self.internal && self.admits(&peer.name, &peer.groups)
     }
 
+    /// Tells whether no rule is given.
+    #[inline]
+    pub(crate) fn is_everybody(&self) -> bool {
+        !self.internal && self.is_unnarrowed()
+    }
+
     /// Tells whether no rule but [`internal`](Self::internal) is given.
     #[inline]
     fn is_unnarrowed(&self) -> bool {

@@ -110,8 +110,8 @@ pub(crate) enum Push {
     Missed,
     /// The peer does not want it any more, or the session has ended.
     Gone,
-    /// The frame would be longer than the peer takes.
-    TooLarge { len: usize, max: usize },
+    /// The frame would be longer than [both ends take](Session::max_frame).
+    TooLarge,
 }
 
 /// What went over one connection in one direction.
@@ -320,8 +320,8 @@ impl Session {
 
     /// Answers a request of the peer, which is nothing if the peer has cancelled it.
     pub(crate) fn push_response(&mut self, id: u64, response_type: u64, payload: &[u8]) -> Push {
-        if let Some(too_large) = self.too_large(payload.len()) {
-            return too_large;
+        if self.is_too_large(payload.len()) {
+            return Push::TooLarge;
         }
         if self.has_ended() || !self.asking.contains(&id) {
             return Push::Gone;
@@ -373,13 +373,10 @@ impl Session {
         }
     }
 
-    fn too_large(&self, payload_len: usize) -> Option<Push> {
-        let len = payload_len + MAX_HEADER;
-        let max = self.limits.frame;
-        (len > max).then_some(Push::TooLarge { len, max })
+    fn is_too_large(&self, payload_len: usize) -> bool {
+        payload_len + MAX_HEADER > self.limits.frame
     }
 
-    #[inline]
     fn push(&mut self, message: &Message<'_>) {
         self.sent.count(message);
         let len = self.out.push_with(|bytes| message.encode(bytes));

@@ -24,7 +24,7 @@ pub(crate) fn begin_now<E: Event>(
     }
     let targets = || audience.targets.alike.iter().filter(|t| reach.admits_peer(&t.peer));
     let mut payload = Vec::new();
-    if let Some(max) = targets().map(|target| target.peer.max_frame).min() {
+    if let Some(max) = audience.max_frame(reach) {
         if let Err(error) = payload::encode(&event, &mut payload) {
             return Err(Refused::Unencodable(event, error));
         }

@@ -51,9 +51,7 @@ impl Circumstances {
             Push::Full => is_blocked || is_asking_all || self.exceeds_reservations(route),
             Push::Missed => !self.has_ended && !self.is_request && is_blocked,
             Push::Gone => self.has_ended,
-            Push::TooLarge { len, max } => {
-                !self.fits() && len == self.len + MAX_HEADER && max == self.max_frame
-            }
+            Push::TooLarge => !self.fits(),
         };
         assert!(agrees, "{push:?}, {self:?}, {route:?}");
         match push {

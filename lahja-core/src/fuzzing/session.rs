@@ -271,7 +271,7 @@ impl End {
         let Some(route) = self.routes.get_mut(at) else {
             if let Some(slot) = self.gone {
                 let push = self.session.push_event(slot, None, &payload);
-                assert!(matches!(push, Push::Gone | Push::TooLarge { .. }), "{push:?}");
+                assert!(matches!(push, Push::Gone | Push::TooLarge), "{push:?}");
             }
             return;
         };
@@ -333,7 +333,7 @@ impl End {
             }
             Push::Full => assert!(is_asking && is_backlogged),
             Push::Gone => assert!(!is_asking),
-            Push::TooLarge { max, .. } => assert!(len + MAX_HEADER > max),
+            Push::TooLarge => assert!(len + MAX_HEADER > self.session.max_frame()),
             Push::Missed => unreachable!("a response is never missed"),
         }
     }

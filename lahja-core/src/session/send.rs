@@ -42,25 +42,24 @@ impl Session {
         &mut self,
         slot: Slot,
         payload_len: usize,
-        take: fn(&mut Outlet, u64) -> Room,
+        take: impl FnOnce(&mut Outlet, u64) -> Room,
     ) -> Push {
-        if let Some(too_large) = self.too_large(payload_len) {
-            return too_large;
+        if self.is_too_large(payload_len) {
+            return Push::TooLarge;
         }
         let backlogged = self.is_backlogged();
-        let Some(outlet) = self.outlet(slot) else {
+        let Some(mut outlet) = self.outlet(slot) else {
             return Push::Gone;
         };
-        if backlogged && !outlet.is_stalled() {
-            return Push::Full;
+        match (outlet.is_stalled(), backlogged) {
+            (false, true) => return Push::Full,
+            (true, false) => {
+                let missed = outlet.resume();
+                self.push_lagged(slot.number, missed);
+                outlet = self.outlet(slot).expect("it is there still");
+            }
+            _ => {}
         }
-        if outlet.is_stalled() && !backlogged {
-            let missed = outlet.resume();
-            self.push_lagged(slot.number, missed);
-        }
-        let Some(outlet) = self.outlet(slot) else {
-            return Push::Gone;
-        };
         match take(outlet, charge(payload_len)) {
             Room::Yes => Push::Queued,
             Room::Full => Push::Full,
@@ -92,7 +91,15 @@ impl Session {
     }
 
     fn push_unchecked(&mut self, slot: Slot, request: Option<u64>, payload: &[u8]) {
-        self.push(&Message::Event { number: slot.number, request, payload });
+        let number = slot.number;
+        match Message::plain_event(number, request) {
+            Some(header) => {
+                self.sent.frames += 1;
+                self.sent.events += 1;
+                self.queued += self.out.push_parts(header, payload) as u64;
+            }
+            None => self.push(&Message::Event { number, request, payload }),
+        }
     }
 
     /// Leaves out an event that the peer cannot read, since it defines the topic otherwise. Tells

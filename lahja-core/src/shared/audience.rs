@@ -16,7 +16,7 @@ use super::registry::TypeIdHasher;
 use crate::connection::Connection;
 use crate::error::PayloadError;
 use crate::event::Event;
-use crate::routing::Targets;
+use crate::routing::{Reach, Targets};
 use crate::schema;
 use crate::sync::atomic::Ordering;
 use crate::topic::{AnyTopic, Topic};
@@ -27,6 +27,8 @@ const MAX_KEPT: usize = 4;
 /// Everybody who wants events of one type.
 pub(crate) struct Audience {
     pub(crate) targets: Targets<Arc<Connection>>,
+    /// The longest frame that all targets take.
+    pub(super) max_frame: Option<usize>,
     /// Why the type cannot be encoded, if it cannot.
     pub(crate) refusal: Option<PayloadError>,
     pub(super) topic: Option<Arc<dyn AnyTopic>>,
@@ -38,6 +40,15 @@ pub(crate) struct Audience {
 }
 
 impl Audience {
+    /// Returns the longest frame that everybody within `reach` takes. `None` if there is nobody.
+    pub(crate) fn max_frame(&self, reach: &Reach<'_>) -> Option<usize> {
+        if reach.is_everybody() {
+            return self.max_frame;
+        }
+        let reached = self.targets.alike.iter().filter(|target| reach.admits_peer(&target.peer));
+        reached.map(|target| target.peer.max_frame).min()
+    }
+
     /// Returns this endpoint's own subscriptions for the type that the audience is of.
     pub(crate) fn topic<E: Event>(&self) -> Option<&Topic<E>> {
         self.topic.as_deref().map(Topic::of)

@@ -80,10 +80,11 @@ impl Registry {
                 }
                 Err(error) => (Targets::default(), Some(error)),
             };
+            let max_frame = targets.alike.iter().map(|target| target.peer.max_frame).min();
             let topic = topics.get(&event).cloned();
             // It changes under the lock of the registry alone.
             let version = version.load(Ordering::Relaxed);
-            Arc::new(Audience { targets, refusal, topic, event, endpoint, version })
+            Arc::new(Audience { targets, max_frame, refusal, topic, event, endpoint, version })
         });
         audience.clone()
     }

@@ -269,7 +269,7 @@ impl End {
                 far.expected.push_back(Said::Response { id, payload });
             }
             Push::Full => assert!(is_backlogged),
-            Push::TooLarge { max, .. } => assert!(payload.len() + MAX_HEADER > max),
+            Push::TooLarge => assert!(payload.len() + MAX_HEADER > self.session.max_frame()),
             Push::Gone => assert!(self.session.has_ended()),
             Push::Missed => unreachable!("a response is never missed"),
         }
