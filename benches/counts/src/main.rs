@@ -1,4 +1,5 @@
 mod measured;
+mod pipe;
 mod scenarios;
 mod stage;
 

@@ -9,7 +9,9 @@ use std::time::{Duration, Instant};
 
 use async_executor::Executor;
 use futures_lite::future::{pending, zip};
-use lahja_core::{BoxFuture, Endpoint, Runtime, memory_pair};
+use lahja_core::{BoxFuture, Endpoint, Limits, Runtime};
+
+use crate::pipe;
 
 /// How often everybody has a turn before what does not come is an error.
 const TURNS: usize = 1_000;
@@ -28,14 +30,18 @@ impl Stage {
         let clock = Arc::new(Clock { start: Instant::now(), passed: AtomicU64::new(0) });
         let [near_side, far_side] =
             [(); 2].map(|()| Side { executor: Arc::default(), clock: clock.clone() });
+        let mut limits = Limits::default();
+        // Time stands still, so a reader that polls would not end.
+        limits.poll_for = Duration::ZERO;
         let endpoint = |name: &str, side: &Side| {
-            Endpoint::new(name, side.clone()).expect("the name is that of an endpoint")
+            let builder = Endpoint::builder(name).expect("the name is that of an endpoint");
+            builder.limits(limits.clone()).build(side.clone())
         };
         let near = endpoint("near", &near_side);
         let peers = (0..peers).map(|at| endpoint(&format!("far-{at}"), &far_side)).collect();
         let stage = Self { near, peers, near_side, far_side };
         for peer in &stage.peers {
-            let (one, other) = memory_pair();
+            let (one, other) = pipe::pair();
             let (near, far) = stage.drive(zip(stage.near.attach(one), peer.attach(other)));
             near.and(far).expect("nothing keeps the two from a handshake");
         }
