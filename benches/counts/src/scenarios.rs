@@ -5,11 +5,12 @@ use std::fmt;
 use lahja_core::{Endpoint, Event, EventStream, Received, Scope};
 use serde::{Deserialize, Serialize};
 
+use crate::Result;
 use crate::measured::measured;
 use crate::stage::{Stage, at_once};
 
 /// How many events are on their way at once.
-pub(crate) const ROUND: u64 = 100;
+const ROUND: u64 = 100;
 
 /// An event of the size that the benchmark has, too.
 #[derive(Debug, Clone, Serialize, Deserialize, Event)]
@@ -72,8 +73,15 @@ impl Scenario {
         Self::OneWay,
     ];
 
-    pub(crate) fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|scenario| scenario.name() == name)
+    /// # Errors
+    ///
+    /// There is no such scenario.
+    pub(crate) fn named(name: &str) -> Result<Self> {
+        let found = Self::ALL.into_iter().find(|scenario| scenario.name() == name);
+        found.ok_or_else(|| {
+            let names = Self::ALL.map(Self::name).join(", ");
+            format!("`{name}` is no scenario; there are {names}").into()
+        })
     }
 
     pub(crate) fn name(self) -> &'static str {
@@ -88,16 +96,24 @@ impl Scenario {
         }
     }
 
-    /// Sends `rounds` rounds of events. Returns how many allocations were made on the path.
-    pub(crate) fn run(self, rounds: u64) -> usize {
-        match self {
+    /// Sends `count` events. Returns how many allocations were made on the path.
+    ///
+    /// # Errors
+    ///
+    /// These are no whole rounds.
+    pub(crate) fn run(self, count: u64) -> Result<usize> {
+        if count % ROUND != 0 {
+            return Err(format!("{count} events are no rounds of {ROUND}").into());
+        }
+        let rounds = count / ROUND;
+        Ok(match self {
             Self::BroadcastToEight => broadcasts(self, 8, rounds),
             Self::Broadcast | Self::Dispatch | Self::Decode | Self::OneWay => {
                 broadcasts(self, 1, rounds)
             }
             Self::Local => local(rounds),
             Self::Request => requests(rounds),
-        }
+        })
     }
 }
 
@@ -113,12 +129,11 @@ fn broadcasts(scenario: Scenario, peers: usize, rounds: u64) -> usize {
     let mut streams: Vec<_> = stage.peers.iter().map(Endpoint::stream::<Ping>).collect();
     stage.drive(stage.near.wait_until_subscribed::<Ping>(Scope::All));
     let mut allocations = 0;
-    let mut step = |counts_in: &[Scenario], work: &mut dyn FnMut()| match counts_in
-        .contains(&scenario)
-    {
-        true => allocations += measured(work),
-        false => work(),
-    };
+    let mut step =
+        |counts_in: &[Scenario], work: &mut dyn FnMut()| match counts_in.contains(&scenario) {
+            true => allocations += measured(work),
+            false => work(),
+        };
     use Scenario::{Broadcast, BroadcastToEight, Decode, Dispatch, OneWay};
     for round in 0..rounds {
         let mut events = events(round);
@@ -197,7 +212,7 @@ mod tests {
     #[test]
     fn every_scenario_comes_to_its_end() {
         for scenario in Scenario::ALL {
-            scenario.run(20);
+            scenario.run(20 * ROUND).unwrap();
         }
     }
 }
