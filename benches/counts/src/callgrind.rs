@@ -39,7 +39,7 @@ pub(crate) fn measure(scenario: Scenario) -> Result<Cost> {
 fn total(scenario: Scenario, count: u32) -> Result<Total> {
     let mut command = Command::new("valgrind");
     command
-        .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
+        .args(["--tool=callgrind", "--vgdb=no", "--callgrind-out-file=/dev/null"])
         .arg(format!("--toggle-collect={FUNCTION}"))
         .arg(std::env::current_exe()?)
         .args([scenario.name(), &count.to_string()]);
