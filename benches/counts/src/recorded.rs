@@ -50,7 +50,7 @@ impl Recorded {
     fn format(&self) -> String {
         let mut text = HEAD.to_owned();
         for (scenario, Cost { instructions, allocations }) in &self.0 {
-            writeln!(text, "{scenario:12} {instructions:9.1} {allocations:7.2}")
+            writeln!(text, "{scenario:12} {instructions:9.1} {allocations:8.3}")
                 .expect("a string takes everything");
         }
         text
