@@ -41,6 +41,7 @@ pub(crate) struct Audience {
 
 impl Audience {
     /// Returns the longest frame that everybody within `reach` takes. `None` if there is nobody.
+    #[inline]
     pub(crate) fn max_frame(&self, reach: &Reach<'_>) -> Option<usize> {
         if reach.is_everybody() {
             return self.max_frame;
