@@ -33,7 +33,7 @@ pub(crate) fn check(recorded: &Recorded) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     Err(format!(
-        "risen by more than 10 %: {}\n\
+        "risen by more than 10 % or half an allocation: {}\n\
         benches/counts/src/main.rs says how to see where they go; if that is worth it: {RECORD}",
         worse.join(", "),
     )

@@ -17,9 +17,12 @@
 //! export CARGO_PROFILE_RELEASE_DEBUG=1
 //! cargo build --release -p lahja-counts
 //! valgrind --tool=callgrind --callgrind-out-file=counts.out \
-//!     --toggle-collect='lahja_counts::measured::measured*' target/release/lahja-counts broadcast 11000
-//! callgrind_annotate counts.out                   # by function; --inclusive=yes adds what it calls
+//!     --toggle-collect='lahja_counts::measured::measured*' \
+//!     target/release/lahja-counts broadcast 11000
+//! callgrind_annotate counts.out
 //! ```
+//!
+//! With `--inclusive=yes` it adds to each function what that calls.
 
 mod callgrind;
 mod check;
