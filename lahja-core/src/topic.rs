@@ -11,7 +11,7 @@ use crate::connection::Inlet;
 use crate::credit::{Room, charge};
 use crate::error::PayloadError;
 use crate::event::{Event, Received, ResponseType, Source};
-use crate::inbox::{Charge, Credit, Entry, Inbox, Item, MAX_PACKED, Packed, Rest};
+use crate::inbox::{Charge, Credit, Entry, Inbox, Item, Packed, Rest};
 use crate::name::EndpointName;
 use crate::payload;
 use crate::reply::Reply;
@@ -38,6 +38,13 @@ pub(crate) type Inboxes<E> = Arc<[Arc<Inbox<E>>]>;
 
 /// Where a reader puts the events of one topic of one connection until its batch is done.
 pub(crate) trait AnyStage: Send {
+    /// Looks again at who is subscribed. Tells whether events that ask for nothing can be
+    /// [packed](Packed) until the next [`flush`](Self::flush).
+    fn begin(&mut self, wakes: &mut Wakes) -> bool;
+
+    /// Stages events that were packed.
+    fn stage_packed(&mut self, packed: Packed);
+
     /// Queues an event wherever it is wanted, at the next [`flush`](Self::flush) at the latest.
     /// An error is that of decoding it, if that was not left to who consumes it.
     fn receive(
@@ -65,8 +72,6 @@ struct Stage<E: Event> {
     way: Way,
     // Invariant: empty unless `inboxes` is one lossless inbox, whose they are.
     staged: VecDeque<Entry<E>>,
-    // How many bytes were packed last.
-    packed: usize,
 }
 
 /// How events go to the subscriptions.
@@ -174,7 +179,6 @@ impl<E: Event> AnyTopic for Topic<E> {
             inboxes: Arc::new([]),
             way: Way::Spread,
             staged: VecDeque::new(),
-            packed: 0,
         };
         stage.refresh();
         Box::new(stage)
@@ -228,17 +232,6 @@ impl<E: Event> Stage<E> {
         };
     }
 
-    /// Stages an event that is decoded by who consumes it.
-    fn pack(&mut self, payload: &[u8]) {
-        if let Some(Entry::Packed(packed)) = self.staged.back_mut() {
-            packed.push(payload);
-            return;
-        }
-        let mut packed = Packed::new(self.inlet.clone(), self.topic.max_depth, self.packed);
-        packed.push(payload);
-        self.staged.push_back(Entry::Packed(packed));
-    }
-
     /// Stages an event where the only subscription wants it.
     fn stage(&mut self, payload: &[u8], reply: Option<Arc<Reply>>) -> Result<(), PayloadError> {
         let [inbox] = &self.inboxes[..] else {
@@ -289,30 +282,32 @@ impl<E: Event> Stage<E> {
 }
 
 impl<E: Event> AnyStage for Stage<E> {
+    fn begin(&mut self, wakes: &mut Wakes) -> bool {
+        if self.version != self.topic.version.load(Ordering::Acquire) {
+            self.flush(wakes);
+            self.refresh();
+        }
+        self.way == Way::Packed
+    }
+
+    fn stage_packed(&mut self, packed: Packed) {
+        self.staged.push_back(Entry::Packed(packed));
+    }
+
     fn receive(
         &mut self,
         payload: &[u8],
         reply: Option<Arc<Reply>>,
         wakes: &mut Wakes,
     ) -> Result<(), PayloadError> {
-        if self.version != self.topic.version.load(Ordering::Acquire) {
-            self.flush(wakes);
-            self.refresh();
-        }
+        self.begin(wakes);
         match self.way {
-            Way::Packed if reply.is_none() && payload.len() <= MAX_PACKED => {
-                self.pack(payload);
-                Ok(())
-            }
             Way::Packed | Way::Staged => self.stage(payload, reply),
             Way::Spread => self.spread(payload, reply, wakes),
         }
     }
 
     fn flush(&mut self, wakes: &mut Wakes) {
-        if let Some(Entry::Packed(packed)) = self.staged.back() {
-            self.packed = packed.len();
-        }
         if let [inbox] = &self.inboxes[..] {
             wakes.extend(inbox.push_all(&mut self.staged));
         }

@@ -4,7 +4,8 @@ use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use super::Connection;
-use crate::credit::Intake;
+use crate::credit::{Intake, charge};
+use crate::error::ProtocolError;
 use crate::limits::Limits;
 use crate::name::EndpointName;
 use crate::session::Slot;
@@ -60,6 +61,11 @@ impl Inlet {
 
     pub(super) fn is_mismatched(&self) -> bool {
         self.is_mismatched.load(Ordering::Relaxed)
+    }
+
+    /// Counts an event that has come.
+    pub(super) fn receive(&self, payload: &[u8]) -> Result<(), ProtocolError> {
+        self.intake.receive(charge(payload.len()))
     }
 
     /// Returns credit for what was consumed, when there is enough of it.

@@ -10,9 +10,9 @@ use futures_lite::future::{or, yield_now};
 
 use super::polling::Polling;
 use super::{Connection, End, Inlet};
-use crate::credit::charge;
 use crate::error::{ConnectError, ProtocolError};
 use crate::frame::PREFIX_LEN;
+use crate::inbox::{MAX_PACKED, Packed};
 use crate::message::{FailureReason, Message};
 use crate::pending::{Asked, Failure};
 use crate::reply::Reply;
@@ -35,6 +35,7 @@ pub(super) async fn run<R: FrameReader>(
         shared: &shared,
         entries: Vec::new(),
         staged: None,
+        run: None,
         wakes: Wakes::new(),
         polling: Polling::new(match reader.wakes_slowly() && has_cores() {
             true => shared.limits.poll_for,
@@ -84,6 +85,15 @@ fn has_cores() -> bool {
 struct Entry {
     inlet: Arc<Inlet>,
     stage: Box<dyn AnyStage>,
+    // How many bytes the last run had.
+    packed: usize,
+}
+
+/// Events of one topic in a row that ask for nothing, for a subscription that takes them as they
+/// came.
+struct Run {
+    number: u32,
+    packed: Packed,
 }
 
 /// The receiving side of a connection.
@@ -96,6 +106,8 @@ struct Inbound<'a> {
     // The number of the only entry that may have something staged, so that events of one type do not
     // overtake those of another.
     staged: Option<u32>,
+    // Of that entry, behind what is staged there.
+    run: Option<Run>,
     wakes: Wakes,
     polling: Polling,
     received: Traffic,
@@ -173,23 +185,67 @@ impl Inbound<'_> {
 
     /// Queues what is staged at its subscriptions.
     fn flush(&mut self) {
+        self.end_run();
         let Some(number) = self.staged.take() else { return };
         if let Some(Some(entry)) = self.entries.get_mut(number as usize) {
             entry.stage.flush(&mut self.wakes);
         }
     }
 
+    /// Stages the events of the run that is under way, if there is one.
+    fn end_run(&mut self) {
+        let Some(Run { number, packed }) = self.run.take() else { return };
+        if let Some(Some(entry)) = self.entries.get_mut(number as usize) {
+            entry.packed = packed.len();
+            entry.stage.stage_packed(packed);
+        }
+    }
+
+    #[inline]
     fn dispatch(&mut self, content: &[u8]) -> Result<Option<End>, ProtocolError> {
-        // Plain events, the bulk of the traffic, need no lock of the session.
+        // Plain events, the bulk of the traffic, need no lock of the session, and in a row no look
+        // at who is subscribed: what changes meanwhile counts from the next batch on.
         if let Some((number, payload)) = Message::decode_plain_event(content) {
-            if let Some(Some(_)) = self.entries.get(number as usize) {
+            let is_known = match &mut self.run {
+                Some(run) if run.number == number && payload.len() <= MAX_PACKED => {
+                    run.packed.inlet().receive(payload)?;
+                    run.packed.push(payload);
+                    true
+                }
+                _ => self.receive_plain(number, payload)?,
+            };
+            if is_known {
                 self.received.frames += 1;
                 self.received.events += 1;
                 self.received.bytes += (PREFIX_LEN + content.len()) as u64;
-                self.receive(number, None, payload)?;
                 return Ok(None);
             }
         }
+        self.dispatch_any(content)
+    }
+
+    /// Takes an event that asks for nothing. Tells whether its number is known.
+    fn receive_plain(&mut self, number: u32, payload: &[u8]) -> Result<bool, ProtocolError> {
+        let Some(Some(_)) = self.entries.get(number as usize) else {
+            return Ok(false);
+        };
+        self.stage_for(number);
+        let Some(Some(entry)) = self.entries.get_mut(number as usize) else {
+            unreachable!("it has just been there");
+        };
+        if payload.len() <= MAX_PACKED && entry.stage.begin(&mut self.wakes) {
+            let inlet = entry.inlet.clone();
+            inlet.receive(payload)?;
+            let mut packed = Packed::new(inlet, self.shared.limits.depth, entry.packed);
+            packed.push(payload);
+            self.run = Some(Run { number, packed });
+        } else {
+            self.receive(number, None, payload)?;
+        }
+        Ok(true)
+    }
+
+    fn dispatch_any(&mut self, content: &[u8]) -> Result<Option<End>, ProtocolError> {
         let message = Message::decode(content)?;
         self.received.count(&message);
         self.received.bytes += (PREFIX_LEN + content.len()) as u64;
@@ -290,10 +346,19 @@ impl Inbound<'_> {
             self.entries.resize_with(index + 1, || None);
         }
         if self.entries[index].is_none() {
-            self.entries[index] = self
-                .connection
-                .inlet(number)
-                .map(|inlet| Entry { stage: inlet.topic.clone().stage(inlet.clone()), inlet });
+            self.entries[index] = self.connection.inlet(number).map(|inlet| Entry {
+                stage: inlet.topic.clone().stage(inlet.clone()),
+                inlet,
+                packed: 0,
+            });
+        }
+    }
+
+    /// Queues what is staged of another topic.
+    fn stage_for(&mut self, number: u32) {
+        if self.staged != Some(number) {
+            self.flush();
+            self.staged = Some(number);
         }
     }
 
@@ -304,15 +369,13 @@ impl Inbound<'_> {
         request: Option<u64>,
         payload: &[u8],
     ) -> Result<(), ProtocolError> {
-        if self.staged != Some(number) {
-            self.flush();
-            self.staged = Some(number);
-        }
+        self.stage_for(number);
+        self.end_run();
         let Some(Some(entry)) = self.entries.get_mut(number as usize) else {
             return Ok(());
         };
         let inlet = &entry.inlet;
-        inlet.intake.receive(charge(payload.len()))?;
+        inlet.receive(payload)?;
         let reply = request.map(|id| {
             let connection = self.connection.clone();
             Reply::to_peer(connection, id, inlet.topic.response())

@@ -44,6 +44,11 @@ impl Packed {
         Self { inlet, max_depth, bytes: Vec::with_capacity(capacity), start: 0, consumed: 0 }
     }
 
+    /// Returns where the events come in.
+    pub(crate) fn inlet(&self) -> &Inlet {
+        &self.inlet
+    }
+
     /// Returns who broadcast the events.
     pub(crate) fn origin(&self) -> &EndpointName {
         self.inlet.origin()
@@ -68,6 +73,7 @@ impl Packed {
     /// Appends a payload of at most [`MAX_PACKED`] bytes.
     pub(crate) fn push(&mut self, payload: &[u8]) {
         let len = u16::try_from(payload.len()).expect("longer payloads are not packed");
+        self.bytes.reserve(PREFIX_LEN + payload.len());
         self.bytes.extend_from_slice(&len.to_ne_bytes());
         self.bytes.extend_from_slice(payload);
     }
