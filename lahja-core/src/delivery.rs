@@ -192,7 +192,7 @@ fn begin_locally<E: Event>(
         Reply::to_self::<E>(Arc::downgrade(shared), id)
     });
     wanting.retain(|inbox| passes(inbox, &event));
-    let source = Source::Local(shared.name.clone());
+    let source = Source::new(shared.name.clone());
     let rest = match &wanting[..] {
         [] => None,
         [inbox] => {

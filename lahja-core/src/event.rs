@@ -124,19 +124,21 @@ enum Body<E> {
 }
 
 /// Where an event came from.
-pub(crate) enum Source {
-    /// This endpoint.
-    Local(EndpointName),
-    /// A peer, with the credit that the event holds until it is consumed.
-    Peer(Credit),
+pub(crate) struct Source {
+    origin: EndpointName,
+    // What the event holds of a peer's until it is consumed.
+    credit: Option<Credit>,
 }
 
 impl Source {
-    fn without_credit(&self) -> Self {
-        match self {
-            Self::Local(name) => Self::Local(name.clone()),
-            Self::Peer(credit) => Self::Peer(credit.empty()),
-        }
+    /// An event that holds nothing.
+    pub(crate) fn new(origin: EndpointName) -> Self {
+        Self { origin, credit: None }
+    }
+
+    /// An event of a peer whose credit it holds.
+    pub(crate) fn with_credit(origin: EndpointName, credit: Credit) -> Self {
+        Self { origin, credit: Some(credit) }
     }
 }
 
@@ -152,25 +154,17 @@ impl<E> Received<E> {
     /// Returns the name of the endpoint that broadcast the event. It is that of the connection
     /// the event came on, never taken from what the peer sent with it.
     pub fn origin(&self) -> &EndpointName {
-        match &self.source {
-            Source::Local(name) => name,
-            Source::Peer(credit) => credit.origin(),
-        }
+        &self.source.origin
     }
 
     /// Gives back the credit that the event holds.
     pub(crate) fn consume(&mut self) {
-        if let Source::Peer(credit) = &mut self.source {
-            credit.release();
-        }
+        self.source.credit = None;
     }
 
     /// Takes the credit that the event holds.
     pub(crate) fn take_credit(&mut self) -> Option<Credit> {
-        match &mut self.source {
-            Source::Local(_) => None,
-            Source::Peer(credit) => Some(credit.take()),
-        }
+        self.source.credit.take()
     }
 
     /// Tells whether somebody waits for an answer to this event.
@@ -218,7 +212,8 @@ impl<E> Received<E> {
     pub(crate) fn share(&self) -> Self {
         match &self.body {
             Body::Shared(event) => {
-                Self::shared(event.clone(), self.source.without_credit(), self.reply.clone())
+                let source = Source::new(self.source.origin.clone());
+                Self::shared(event.clone(), source, self.reply.clone())
             }
             Body::Owned(_) => unreachable!("the event was made shareable"),
         }

@@ -1,7 +1,9 @@
 //! The name of an endpoint, right by construction.
 
+use std::cmp::Ordering;
 use std::fmt;
-use std::str::FromStr;
+use std::hash::{Hash, Hasher};
+use std::str::{self, FromStr};
 use std::sync::Arc;
 
 use crate::error::NameError;
@@ -10,7 +12,7 @@ use crate::error::NameError;
 ///
 /// A name is 1 to [`EndpointName::MAX_LEN`] bytes of UTF-8. It becomes part of a file name, so it
 /// holds no `/`, no control character (NUL among them) and no `..`, and does not begin with a dot.
-/// Cloning is cheap: clones share the text.
+/// Cloning is cheap: clones share the text, or copy it if it is short.
 ///
 /// # Examples
 ///
@@ -22,8 +24,22 @@ use crate::error::NameError;
 /// assert!(EndpointName::new("../etc").is_err());
 /// # Ok::<(), lahja_core::NameError>(())
 /// ```
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct EndpointName(Arc<str>);
+#[derive(Clone)]
+pub struct EndpointName(Text);
+
+/// The text of a name. Every received event has one, so a short text takes no reference count.
+#[derive(Clone)]
+enum Text {
+    /// Invariant: the first `len` bytes are UTF-8.
+    Short {
+        len: u8,
+        bytes: [u8; SHORT],
+    },
+    Long(Arc<str>),
+}
+
+/// The longest text that is copied, in bytes: as many as a shared one leaves room for.
+const SHORT: usize = 22;
 
 impl EndpointName {
     /// The longest name, in bytes. With the extension of its socket it leaves room for a bus
@@ -38,12 +54,29 @@ impl EndpointName {
     pub fn new(name: impl AsRef<str>) -> Result<Self, NameError> {
         let name = name.as_ref();
         check(name)?;
-        Ok(Self(name.into()))
+        let mut bytes = [0; SHORT];
+        Ok(Self(match bytes.get_mut(..name.len()) {
+            Some(start) => {
+                start.copy_from_slice(name.as_bytes());
+                Text::Short { len: name.len() as u8, bytes }
+            }
+            None => Text::Long(name.into()),
+        }))
     }
 
     /// Returns the name as text.
     pub fn as_str(&self) -> &str {
-        &self.0
+        match &self.0 {
+            Text::Short { .. } => str::from_utf8(self.as_bytes()).expect("it was made of a text"),
+            Text::Long(text) => text,
+        }
+    }
+
+    fn as_bytes(&self) -> &[u8] {
+        match &self.0 {
+            Text::Short { len, bytes } => &bytes[..usize::from(*len)],
+            Text::Long(text) => text.as_bytes(),
+        }
     }
 }
 
@@ -64,21 +97,47 @@ fn check(name: &str) -> Result<(), NameError> {
     Ok(())
 }
 
+impl PartialEq for EndpointName {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_bytes() == other.as_bytes()
+    }
+}
+
+impl Eq for EndpointName {}
+
+impl PartialOrd for EndpointName {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for EndpointName {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.as_bytes().cmp(other.as_bytes())
+    }
+}
+
+impl Hash for EndpointName {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.as_bytes().hash(state);
+    }
+}
+
 impl AsRef<str> for EndpointName {
     fn as_ref(&self) -> &str {
-        &self.0
+        self.as_str()
     }
 }
 
 impl PartialEq<str> for EndpointName {
     fn eq(&self, other: &str) -> bool {
-        &*self.0 == other
+        self.as_bytes() == other.as_bytes()
     }
 }
 
 impl PartialEq<&str> for EndpointName {
     fn eq(&self, other: &&str) -> bool {
-        &*self.0 == *other
+        self == *other
     }
 }
 
@@ -114,13 +173,13 @@ impl From<&Self> for EndpointName {
 
 impl fmt::Display for EndpointName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&self.0)
+        f.pad(self.as_str())
     }
 }
 
 impl fmt::Debug for EndpointName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&*self.0, f)
+        fmt::Debug::fmt(self.as_str(), f)
     }
 }
 
@@ -130,9 +189,27 @@ mod tests {
 
     #[test]
     fn a_name_may_be_up_to_64_bytes_of_any_script() {
-        for name in ["e1", "a.b", "työ läinen", "x".repeat(64).as_str()] {
-            assert_eq!(EndpointName::new(name).unwrap(), name);
+        let [short, long, longest] = [SHORT, SHORT + 1, 64].map(|len| "x".repeat(len));
+        for text in ["e1", "a.b", "työ läinen", &short, &long, &longest] {
+            let name = EndpointName::new(text).unwrap();
+            assert_eq!(name, text);
+            assert_eq!(name.clone(), name);
+            assert_eq!(name.to_string(), text);
         }
+    }
+
+    #[test]
+    fn names_are_ordered_like_their_texts() {
+        let mut texts = ["b", "a", "aa", &"x".repeat(30), &"x".repeat(22), "ä"].map(str::to_owned);
+        let mut names = texts.clone().map(|text| EndpointName::new(text).unwrap());
+        texts.sort();
+        names.sort();
+        assert_eq!(names.map(|name| name.to_string()), texts);
+    }
+
+    #[test]
+    fn a_name_takes_no_more_room_than_a_vector() {
+        assert_eq!(size_of::<EndpointName>(), size_of::<Vec<u8>>());
     }
 
     #[test]

@@ -240,7 +240,8 @@ impl<E: Event> Stage<E> {
         let credit = self.credit(payload);
         let event: E = payload::decode(payload, self.topic.max_depth)?;
         if passes(inbox, &event) {
-            let event = Received::new(event, Source::Peer(credit), reply);
+            let source = Source::with_credit(self.inlet.origin().clone(), credit);
+            let event = Received::new(event, source, reply);
             self.staged.push_back(Entry::Item(Item::Event(event, Charge::Own)));
         }
         Ok(())
@@ -268,7 +269,7 @@ impl<E: Event> Stage<E> {
                     true => Charge::Shared(credit.clone()),
                     false => Charge::Queued(payload.len()),
                 };
-                let source = Source::Peer(credit.empty());
+                let source = Source::new(origin.clone());
                 let event = Received::shared(event.clone(), source, reply.clone());
                 wakes.extend(inbox.push(event, charge));
             }

@@ -27,7 +27,7 @@ const DIRECT_INTERVAL: Duration = Duration::from_micros(4);
 
 /// With this much queued a caller writes at once. Less costs system calls, more leaves the consumer
 /// idle and the caches cold.
-const WRITE_AT: usize = 32 * 1024;
+const WRITE_AT: usize = 64 * 1024;
 
 /// The writer loop lets others run after this many writes.
 const WRITES_PER_TURN: usize = 4;

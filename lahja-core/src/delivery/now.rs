@@ -65,7 +65,7 @@ pub(crate) fn begin_now<E: Event>(
     leave_out::<E>(shared, &audience, reach);
     let event = Arc::new(event);
     for (inbox, charge) in places {
-        let source = Source::Local(shared.name.clone());
+        let source = Source::new(shared.name.clone());
         let event = Received::shared(event.clone(), source, None);
         inbox.push(event, charge).inspect(Waker::wake_by_ref);
     }

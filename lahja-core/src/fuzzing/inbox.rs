@@ -145,7 +145,7 @@ impl Numbered {
 
     fn push(&mut self) {
         let Some(charge) = self.reserved.pop() else { return };
-        let source = Source::Local(self.origin.clone());
+        let source = Source::new(self.origin.clone());
         self.inbox.push(Received::new(self.next, source, None), charge);
         match self.is_closed {
             // Nobody is told of what comes too late; its place is free again.

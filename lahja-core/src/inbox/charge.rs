@@ -8,7 +8,6 @@ use event_listener::{Event, EventListener};
 
 use crate::connection::Inlet;
 use crate::credit::{Outlet, Room, Sweep};
-use crate::name::EndpointName;
 use crate::sync::{Mutex, lock};
 
 /// What an event costs somebody until it is consumed. Dropping it gives the room back, wherever
@@ -54,32 +53,11 @@ impl Credit {
     pub(crate) fn new(inlet: Arc<Inlet>, bytes: u64) -> Self {
         Self { inlet, bytes }
     }
-
-    /// Returns credit of the same peer for nothing, which tells the origin of an event.
-    pub(crate) fn empty(&self) -> Self {
-        Self::new(self.inlet.clone(), 0)
-    }
-
-    /// Returns the name of the peer.
-    pub(crate) fn origin(&self) -> &EndpointName {
-        self.inlet.origin()
-    }
-
-    pub(crate) fn take(&mut self) -> Self {
-        Self::new(self.inlet.clone(), std::mem::take(&mut self.bytes))
-    }
-
-    pub(crate) fn release(&mut self) {
-        let bytes = std::mem::take(&mut self.bytes);
-        if bytes > 0 {
-            self.inlet.release(bytes);
-        }
-    }
 }
 
 impl Drop for Credit {
     fn drop(&mut self) {
-        self.release();
+        self.inlet.release(self.bytes);
     }
 }
 

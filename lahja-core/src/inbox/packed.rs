@@ -87,16 +87,18 @@ impl Packed {
         let payload = self.next_payload()?;
         let bytes = charge(payload.len());
         let event = payload::decode(payload, max_depth);
-        let held = match consumed {
-            Consumed::Later if event.is_ok() => bytes,
+        let origin = self.inlet.origin().clone();
+        let source = match consumed {
+            Consumed::Later if event.is_ok() => {
+                Source::with_credit(origin, Credit::new(self.inlet.clone(), bytes))
+            }
             _ => {
                 self.consumed += bytes;
                 self.inlet.release_worthwhile(&mut self.consumed);
-                0
+                Source::new(origin)
             }
         };
-        let credit = Credit::new(self.inlet.clone(), held);
-        Some(event.map(|event| Received::new(event, Source::Peer(credit), None)))
+        Some(event.map(|event| Received::new(event, source, None)))
     }
 
     fn next_payload(&mut self) -> Option<&[u8]> {

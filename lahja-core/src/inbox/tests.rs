@@ -11,7 +11,7 @@ fn push(inbox: &Inbox<u32>, numbers: impl IntoIterator<Item = u32>) {
         let Ok(charge) = inbox.reserve() else {
             panic!("the queue has no room");
         };
-        inbox.push(Received::new(number, Source::Local(origin), None), charge);
+        inbox.push(Received::new(number, Source::new(origin), None), charge);
     }
 }
 
@@ -52,7 +52,7 @@ fn a_queue_that_drops_its_newest_has_the_gap_where_they_were() {
 
 #[test]
 fn a_queue_that_drops_events_is_bounded_in_bytes_whatever_its_capacity() {
-    let origin = || Source::Local(EndpointName::new("e").unwrap());
+    let origin = || Source::new(EndpointName::new("e").unwrap());
     for (overflow, sizes, expected) in [
         (Overflow::DropOldest, [40, 40, 40, 1, 90], vec![-3, 3, 4]),
         (Overflow::DropOldest, [20, 40, 40, 20, 40], vec![-2, 2, 3, 4]),
