@@ -77,44 +77,33 @@ pub(crate) fn begin<E: Event>(
     if let Some(error) = &audience.refusal {
         return Err(Refused::Unencodable(take(event), error.clone()));
     }
+    if let (Some(target), None, true) = (audience.only(), request, reach.is_everybody()) {
+        return begin_with(shared, target, event);
+    }
     let mut reached = false;
     let mut turn = Turn::GoesOn;
     let mut delivery = None;
     let targets = || audience.targets.alike.iter().filter(|t| reach.admits_peer(&t.peer));
     if let Some(max) = audience.max_frame(reach) {
-        // A thread that ends has none.
-        let mut scratch = SCRATCH.try_with(Cell::take).unwrap_or_default();
-        let encoded = event.as_ref().expect(IS_THERE);
-        let payload = match payload::encode_over(encoded, &mut scratch) {
-            Ok(len) => &scratch[..len],
-            Err(error) => return Err(Refused::Unencodable(take(event), error)),
-        };
-        let len = payload.len() + MAX_HEADER;
-        if len > max {
-            return Err(Refused::TooLarge(take(event), len, max));
-        }
-        for (at, target) in targets().enumerate() {
-            // Two types of one name at a peer are one place to ask.
-            let is_asked = |other: &Peer| other.connection.id == target.connection.id;
-            if request.is_some() && targets().take(at).any(is_asked) {
-                continue;
-            }
-            let (push, its_turn) = push(shared, target, request, payload);
-            reached |= push != Push::Gone;
-            if its_turn == Turn::IsOver {
-                turn = its_turn;
-            }
-            if push == Push::Full {
-                let delivery = delivery.get_or_insert_with(|| Delivery::boxed(request));
-                if delivery.peers.is_empty() {
-                    delivery.payload = payload.to_vec();
+        let send = |payload: &[u8]| {
+            for (at, target) in targets().enumerate() {
+                // Two types of one name at a peer are one place to ask.
+                let is_asked = |other: &Peer| other.connection.id == target.connection.id;
+                if request.is_some() && targets().take(at).any(is_asked) {
+                    continue;
                 }
-                delivery.peers.push(target.clone());
+                let (push, its_turn) = push(shared, target, request, payload);
+                reached |= push != Push::Gone;
+                if its_turn == Turn::IsOver {
+                    turn = its_turn;
+                }
+                if push == Push::Full {
+                    let delivery = delivery.get_or_insert_with(|| Delivery::boxed(request));
+                    delivery.add(target, payload);
+                }
             }
-        }
-        if scratch.len() <= MAX_SCRATCH {
-            let _ = SCRATCH.try_with(|kept| kept.set(scratch));
-        }
+        };
+        encode(event, max, send)?;
     }
     if let Some(topic) = audience.topic() {
         if reach.admits(&shared.name, &shared.groups) {
@@ -129,6 +118,51 @@ pub(crate) fn begin<E: Event>(
         Some(delivery) => Begun::Waiting(delivery),
         None => Begun::Done(turn),
     })
+}
+
+/// Hands an event to the only one who wants it, which is a peer.
+#[inline]
+fn begin_with<E: Event>(
+    shared: &Shared,
+    target: &Peer,
+    event: &mut Option<E>,
+) -> Result<Begun<E>, Refused<E>> {
+    let send = |payload: &[u8]| match target.connection.push_event(target.slot, payload) {
+        (Push::Full, _) => {
+            let mut delivery = Delivery::boxed(None);
+            delivery.add(target, payload);
+            Some(Begun::Waiting(delivery))
+        }
+        (Push::Gone, _) => None,
+        (_, turn) => Some(Begun::Done(turn)),
+    };
+    let begun = encode(event, target.peer.max_frame, send)?;
+    begun.ok_or_else(|| nobody(shared, take(event), None))
+}
+
+/// Encodes an event and has it sent, unless its frame would be longer than `max`.
+#[inline]
+fn encode<E: Event, R>(
+    event: &mut Option<E>,
+    max: usize,
+    send: impl FnOnce(&[u8]) -> R,
+) -> Result<R, Refused<E>> {
+    // A thread that ends has none.
+    let mut scratch = SCRATCH.try_with(Cell::take).unwrap_or_default();
+    let encoded = payload::encode_over(event.as_ref().expect(IS_THERE), &mut scratch);
+    let payload = match encoded {
+        Ok(len) => &scratch[..len],
+        Err(error) => return Err(Refused::Unencodable(take(event), error)),
+    };
+    let len = payload.len() + MAX_HEADER;
+    if len > max {
+        return Err(Refused::TooLarge(take(event), len, max));
+    }
+    let sent = send(payload);
+    if scratch.len() <= MAX_SCRATCH {
+        let _ = SCRATCH.try_with(|kept| kept.set(scratch));
+    }
+    Ok(sent)
 }
 
 /// Says why nobody has an event: an endpoint that is closed forgets who wants what.
@@ -245,6 +279,14 @@ impl<E: Event> Delivery<E> {
             gone: None,
             listeners: Vec::new(),
         })
+    }
+
+    /// Adds a peer that has no room for what is encoded.
+    fn add(&mut self, target: &Peer, payload: &[u8]) {
+        if self.peers.is_empty() {
+            self.payload = payload.to_vec();
+        }
+        self.peers.push(target.clone());
     }
 
     /// Returns the last peer that ended, rather than lost interest, before it had room.

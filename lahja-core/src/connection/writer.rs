@@ -132,6 +132,10 @@ impl Connection {
     /// Writes what is queued if it is this caller's turn, else leaves it to the writer loop.
     fn flush(&self, mut outbound: MutexGuard<'_, Outbound>) -> Turn {
         let queued = outbound.session.out().len();
+        let is_full = queued >= WRITE_AT;
+        if outbound.scheduled && !is_full && queued > 0 && !outbound.failed {
+            return Turn::GoesOn;
+        }
         if queued == 0 {
             if outbound.session.has_ended() {
                 let waker = outbound.schedule();
@@ -150,8 +154,7 @@ impl Connection {
             self.fail(ConnectError::Protocol(ProtocolError::NotReading { backlog }));
             return Turn::GoesOn;
         }
-        let is_full = queued >= WRITE_AT;
-        if outbound.writer.is_none() || (outbound.scheduled && (outbound.blocked || !is_full)) {
+        if outbound.writer.is_none() || (outbound.scheduled && outbound.blocked) {
             return Turn::GoesOn;
         }
         let now = self.now();

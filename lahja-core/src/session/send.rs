@@ -8,6 +8,7 @@ use crate::message::Message;
 
 impl Session {
     /// Queues an event, or a request with its id, for a topic of the peer.
+    #[inline]
     pub(crate) fn push_event(&mut self, slot: Slot, request: Option<u64>, payload: &[u8]) -> Push {
         if request.is_some() {
             let too_many = self.asked.len() >= self.limits.requests as usize;
@@ -38,6 +39,7 @@ impl Session {
         self.take_room(slot, payload_len, Outlet::reserve)
     }
 
+    #[inline]
     fn take_room(
         &mut self,
         slot: Slot,
@@ -90,6 +92,7 @@ impl Session {
         }
     }
 
+    #[inline]
     fn push_unchecked(&mut self, slot: Slot, request: Option<u64>, payload: &[u8]) {
         let number = slot.number;
         match Message::plain_event(number, request) {

@@ -16,7 +16,7 @@ use super::registry::TypeIdHasher;
 use crate::connection::Connection;
 use crate::error::PayloadError;
 use crate::event::Event;
-use crate::routing::{Reach, Targets};
+use crate::routing::{Reach, Target, Targets};
 use crate::schema;
 use crate::sync::atomic::Ordering;
 use crate::topic::{AnyTopic, Topic};
@@ -48,6 +48,15 @@ impl Audience {
         }
         let reached = self.targets.alike.iter().filter(|target| reach.admits_peer(&target.peer));
         reached.map(|target| target.peer.max_frame).min()
+    }
+
+    /// Returns the only one who wants events of the type, if there is one.
+    #[inline]
+    pub(crate) fn only(&self) -> Option<&Target<Arc<Connection>>> {
+        match (&self.targets.alike[..], &self.targets.mismatched[..], &self.topic) {
+            ([target], [], None) => Some(target),
+            _ => None,
+        }
     }
 
     /// Returns this endpoint's own subscriptions for the type that the audience is of.
