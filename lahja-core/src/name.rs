@@ -25,21 +25,18 @@ use crate::error::NameError;
 /// # Ok::<(), lahja_core::NameError>(())
 /// ```
 #[derive(Clone)]
-pub struct EndpointName(Text);
-
-/// The text of a name. Every received event has one, so a short text takes no reference count.
-#[derive(Clone)]
-enum Text {
-    /// Invariant: the first `len` bytes are UTF-8.
-    Short {
-        len: u8,
-        bytes: [u8; SHORT],
-    },
-    Long(Arc<str>),
+pub struct EndpointName {
+    // Every received event has a name, so a short one takes no reference count. Copies of it are made
+    // and moved in the same pieces: mixed ones would have the processor wait.
+    short: Short,
+    // Invariant: `None` if the text is in `short`.
+    long: Option<Arc<Box<str>>>,
 }
 
-/// The longest text that is copied, in bytes: as many as a shared one leaves room for.
-const SHORT: usize = 22;
+/// A text of up to 16 bytes, and zeros behind it, of which a name has none.
+#[derive(Clone, Copy)]
+#[repr(align(8))]
+struct Short([u8; 16]);
 
 impl EndpointName {
     /// The longest name, in bytes. With the extension of its socket it leaves room for a bus
@@ -54,28 +51,30 @@ impl EndpointName {
     pub fn new(name: impl AsRef<str>) -> Result<Self, NameError> {
         let name = name.as_ref();
         check(name)?;
-        let mut bytes = [0; SHORT];
-        Ok(Self(match bytes.get_mut(..name.len()) {
-            Some(start) => {
-                start.copy_from_slice(name.as_bytes());
-                Text::Short { len: name.len() as u8, bytes }
+        let mut short = Short([0; 16]);
+        let long = match short.0.get_mut(..name.len()) {
+            Some(text) => {
+                text.copy_from_slice(name.as_bytes());
+                None
             }
-            None => Text::Long(name.into()),
-        }))
+            None => Some(Arc::new(name.into())),
+        };
+        Ok(Self { short, long })
     }
 
     /// Returns the name as text.
     pub fn as_str(&self) -> &str {
-        match &self.0 {
-            Text::Short { .. } => str::from_utf8(self.as_bytes()).expect("it was made of a text"),
-            Text::Long(text) => text,
+        match &self.long {
+            None => str::from_utf8(self.as_bytes()).expect("it was made of a text"),
+            Some(text) => text,
         }
     }
 
     fn as_bytes(&self) -> &[u8] {
-        match &self.0 {
-            Text::Short { len, bytes } => &bytes[..usize::from(*len)],
-            Text::Long(text) => text.as_bytes(),
+        let Short(short) = &self.short;
+        match &self.long {
+            None => short.split(|&byte| byte == 0).next().expect("there is a first part"),
+            Some(text) => text.as_bytes(),
         }
     }
 }
@@ -189,7 +188,7 @@ mod tests {
 
     #[test]
     fn a_name_may_be_up_to_64_bytes_of_any_script() {
-        let [short, long, longest] = [SHORT, SHORT + 1, 64].map(|len| "x".repeat(len));
+        let [short, long, longest] = [16, 17, 64].map(|len| "x".repeat(len));
         for text in ["e1", "a.b", "työ läinen", &short, &long, &longest] {
             let name = EndpointName::new(text).unwrap();
             assert_eq!(name, text);
