@@ -1,0 +1,5 @@
+//! What this crate measures itself.
+
+mod raw;
+
+pub use raw::Raw;
