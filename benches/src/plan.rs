@@ -63,15 +63,28 @@ impl Experiment {
         self
     }
 
-    fn polling(mut self) -> Self {
-        self.case.waits = Waits::Polling;
+    fn waits(mut self, waits: Waits) -> Self {
+        self.case.waits = waits;
         self
     }
 
-    fn parked(mut self, placement: Placement) -> Self {
-        self.case.waits = Waits::Parked;
+    fn placement(mut self, placement: Placement) -> Self {
         self.case.placement = placement;
         self
+    }
+
+    /// Two cores, and nobody sleeps.
+    fn polling(self) -> Self {
+        self.waits(Waits::Polling).placement(Placement::Apart)
+    }
+
+    /// Two cores, and everybody sleeps.
+    fn parked(self) -> Self {
+        self.waits(Waits::Parked).placement(Placement::Apart)
+    }
+
+    fn one_core(self) -> Self {
+        self.waits(Waits::Parked).placement(Placement::OneCore)
     }
 
     fn threads(mut self, threads: Threads) -> Self {
@@ -126,15 +139,16 @@ fn one_way(scale: &Scale) -> Group {
     Group {
         name: "one way",
         experiments: vec![
-            new("one way").polling(),
-            new("one way, parked").parked(Placement::Apart),
+            new("one way"),
+            new("one way, polling").polling(),
+            new("one way, parked").parked(),
             new("one way, several threads").threads(Threads::Several),
         ],
     }
 }
 
 fn fan_out(scale: &Scale) -> Group {
-    let work = Work::OneWay { events: scale.count(1_500_000) };
+    let work = Work::OneWay { events: scale.count(300_000) };
     let new = |name| Experiment::new(name, work, Figure::Deliveries).consumers(8);
     Group {
         name: "fan-out",
@@ -153,10 +167,10 @@ fn trips(name: &'static str, scale: &Scale, work: impl Fn(u64) -> Work) -> Group
         name,
         experiments: vec![
             new("polling", 100_000).polling(),
-            new("parked", 5_000).parked(Placement::Apart),
-            new("one core", 50_000).parked(Placement::OneCore),
+            new("parked", 5_000).parked(),
+            new("one core", 50_000).one_core(),
             new("main", 5_000).polling().threads(Threads::Main),
-            new("several threads", 20_000).polling().threads(Threads::Several),
+            new("several threads", 5_000).threads(Threads::Several),
         ],
     }
 }
@@ -168,6 +182,8 @@ fn in_flight(scale: &Scale) -> Group {
         name: "64 in flight",
         experiments: vec![
             new("64 in flight"),
+            new("64 in flight, apart").placement(Placement::Apart),
+            new("64 in flight, one core").one_core(),
             new("64 in flight, several threads").threads(Threads::Several),
         ],
     }
@@ -204,7 +220,7 @@ fn beside(scale: &Scale) -> Group {
 }
 
 fn python(scale: &Scale) -> Group {
-    let flat_out = Work::OneWay { events: scale.count(1_000_000) };
+    let flat_out = Work::OneWay { events: scale.count(200_000) };
     let paced = Work::Paced { events: scale.paced(2_000), per_second: 500 };
     let new = |name, work, figure| Experiment::new(name, work, figure).payload(1).consumers(10);
     Group {
@@ -253,7 +269,7 @@ fn memory() -> Group {
 
 fn growth(scale: &Scale) -> Group {
     let new = |consumers: usize| {
-        let events = scale.count(4_000_000) / consumers as u64;
+        let events = scale.count(800_000) / consumers as u64;
         let name = format!("{consumers} processes");
         let new = Experiment::new(&name, Work::OneWay { events }, Figure::CpuPerDelivery);
         new.consumers(consumers).against_experiment("8 processes")

@@ -45,8 +45,8 @@ impl Figure {
             Self::Deliveries => "events received",
             Self::Bytes => "payload received",
             Self::Median => "median latency",
-            Self::NinetyNinth => "99th percentile of latency",
-            Self::CpuPerDelivery => "processor time for an event received",
+            Self::NinetyNinth => "99th percentile",
+            Self::CpuPerDelivery => "processor time for each",
             Self::Load => "processor time",
             Self::BytesEach => "memory for each",
         }

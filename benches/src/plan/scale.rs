@@ -20,7 +20,7 @@ impl Scale {
     pub(super) fn count(self, full: u64) -> u64 {
         match self {
             Self::Full => full,
-            Self::Quick => full / 100,
+            Self::Quick => full / 30,
         }
     }
 

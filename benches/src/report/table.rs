@@ -18,7 +18,7 @@ fn print_experiment(this: &ExperimentResults) {
         Against::Experiment(_) | Against::Nothing => String::new(),
     };
     println!(
-        "\n{:32} {:28} {:>10} {:>10} {:>10}   {against}",
+        "\n{:42} {:30} {:>10} {:>10} {:>10}   {against}",
         experiment.name,
         format!("{}, {}", experiment.figure.title(), experiment.figure.unit()),
         other_latency(experiment.figure).0,
@@ -30,12 +30,16 @@ fn print_experiment(this: &ExperimentResults) {
             print_subject(this, subject, figure);
         }
     }
+    let mut cannot = Vec::new();
     for subject in &this.subjects {
         match &subject.trouble {
             Some(Trouble::Failed(why)) => println!("  {:30} FAILED: {why}", subject.name),
-            Some(Trouble::Cannot(why)) => println!("  {:30} -  {why}", subject.name),
+            Some(Trouble::Cannot(why)) => cannot.push(format!("{} ({why})", subject.name)),
             None => {}
         }
+    }
+    if !cannot.is_empty() {
+        println!("  cannot: {}", cannot.join(", "));
     }
 }
 
@@ -52,7 +56,7 @@ fn print_subject(this: &ExperimentResults, subject: &SubjectResults, figure: Spr
         (events > 0.0).then_some(cpu_ns as f64 / 1e3 / events)
     };
     print!(
-        "  {:30} {:28} {:>10} {:>10} {:>10}   {}",
+        "  {:40} {:30} {:>10} {:>10} {:>10}   {}",
         subject.name,
         written(figure),
         latency,

@@ -21,7 +21,11 @@ pub(super) fn run(subjects: &[&dyn Subject], options: &Options) -> Result<()> {
     let mut results =
         Results { machine: Machine::this()?, repeats: options.repeats, groups: Vec::new() };
     let Machine { cores, kernel, rustc } = &results.machine;
-    println!("{cores} cores, Linux {kernel}, {rustc}");
+    println!(
+        "{cores} cores, Linux {kernel}, {rustc}\n\
+         cpu out, cpu in: processor time of the producer and of the consumers for each event \
+         received, us"
+    );
     for group in groups(&options.scale) {
         let Group { name, mut experiments } = group;
         experiments.retain(|experiment| options.wants_experiment(name, &experiment.name));
