@@ -41,7 +41,7 @@ fn path() -> Result<PathBuf> {
 pub struct Tally {
     /// How many events.
     pub received: u64,
-    /// When the last one came, on the clock of [`monotonic_ns`](crate::monotonic_ns).
+    /// When the last one came, on the clock of [`monotonic_ns`].
     pub end_ns: u64,
     /// The process's processor time from the first event to the last.
     pub cpu_ns: u64,

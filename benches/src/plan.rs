@@ -73,9 +73,9 @@ impl Experiment {
         self
     }
 
-    /// Two cores, and nobody sleeps.
+    /// Nobody sleeps. The system places the processes: one that is bound to a core would not poll.
     fn polling(self) -> Self {
-        self.waits(Waits::Polling).placement(Placement::Apart)
+        self.waits(Waits::Polling)
     }
 
     /// Two cores, and everybody sleeps.
@@ -140,7 +140,6 @@ fn one_way(scale: &Scale) -> Group {
         name: "one way",
         experiments: vec![
             new("one way"),
-            new("one way, polling").polling(),
             new("one way, parked").parked(),
             new("one way, several threads").threads(Threads::Several),
         ],
