@@ -33,7 +33,7 @@ fn print_experiment(this: &ExperimentResults) {
     let mut cannot = Vec::new();
     for subject in &this.subjects {
         match &subject.trouble {
-            Some(Trouble::Failed(why)) => println!("  {:30} FAILED: {why}", subject.name),
+            Some(Trouble::Failed(why)) => println!("  {:40} FAILED: {why}", subject.name),
             Some(Trouble::Cannot(why)) => cannot.push(format!("{} ({why})", subject.name)),
             None => {}
         }
