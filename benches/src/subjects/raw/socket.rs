@@ -1,0 +1,162 @@
+//! Frames on a blocking socket: a length of four bytes, and postcard.
+
+use std::io::{self, IoSlice, Read, Write};
+use std::os::unix::net::UnixStream;
+
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::Result;
+use crate::payload::Parcel;
+
+/// How much is gathered before a write, as for the fastest of streams.
+const CHUNK: usize = 64 * 1024;
+
+/// The longest encoding of a small value.
+const MAX_VALUE: usize = 256;
+
+/// What comes before a large payload: its parcel's numbers, and its length.
+const HEAD: usize = 24;
+
+/// A socket that sleeps until it can go on, or asks again and again.
+#[derive(Debug)]
+pub(super) struct Socket(UnixStream);
+
+impl Socket {
+    pub(super) fn new(stream: UnixStream, is_polling: bool) -> Result<Self> {
+        stream.set_nonblocking(is_polling)?;
+        Ok(Self(stream))
+    }
+
+    /// Sends a parcel from where it is.
+    pub(super) fn send_large(&self, parcel: &Parcel) -> Result<()> {
+        let mut head = [0; HEAD];
+        let numbers = [parcel.seq, parcel.sent_ns, u64::try_from(parcel.payload.len())?];
+        for (place, number) in head.chunks_exact_mut(8).zip(numbers) {
+            place.copy_from_slice(&number.to_le_bytes());
+        }
+        let mut parts = [IoSlice::new(&head), IoSlice::new(&parcel.payload)];
+        let mut rest = &mut parts[..];
+        while !rest.is_empty() {
+            let count = again(|| (&self.0).write_vectored(rest))?;
+            IoSlice::advance_slices(&mut rest, count);
+        }
+        Ok(())
+    }
+
+    /// Receives a parcel to where it stays.
+    pub(super) fn receive_large(&self) -> Result<Parcel> {
+        let mut head = [0; HEAD];
+        self.fill(&mut head)?;
+        let number = |at: usize| {
+            let bytes = head[8 * at..][..8].try_into().expect("eight bytes are as many");
+            u64::from_le_bytes(bytes)
+        };
+        let mut payload = vec![0; usize::try_from(number(2))?];
+        self.fill(&mut payload)?;
+        Ok(Parcel { seq: number(0), sent_ns: number(1), payload })
+    }
+
+    fn fill(&self, mut place: &mut [u8]) -> Result<()> {
+        while !place.is_empty() {
+            let count = self.read(place)?;
+            place = &mut place[count..];
+        }
+        Ok(())
+    }
+
+    fn read(&self, place: &mut [u8]) -> Result<usize> {
+        match again(|| (&self.0).read(place))? {
+            0 => Err("the other end is gone".into()),
+            count => Ok(count),
+        }
+    }
+}
+
+/// What is gathered to be written.
+#[derive(Debug)]
+pub(super) struct Outgoing {
+    bytes: Vec<u8>,
+}
+
+impl Outgoing {
+    pub(super) fn new() -> Self {
+        Self { bytes: Vec::with_capacity(2 * CHUNK) }
+    }
+
+    pub(super) fn push(&mut self, value: &impl Serialize) -> Result<()> {
+        let start = self.bytes.len();
+        let content = start + 4;
+        self.bytes.resize(content + MAX_VALUE, 0);
+        let len = postcard::to_slice(value, &mut self.bytes[content..])?.len();
+        self.bytes.truncate(content + len);
+        let len = u32::try_from(len)?;
+        self.bytes[start..content].copy_from_slice(&len.to_le_bytes());
+        Ok(())
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.bytes.len() >= CHUNK
+    }
+
+    /// Writes everything to each of the sockets.
+    pub(super) fn flush(&mut self, sockets: &[Socket]) -> Result<()> {
+        for socket in sockets {
+            let mut rest = &self.bytes[..];
+            while !rest.is_empty() {
+                let count = again(|| (&socket.0).write(rest))?;
+                rest = &rest[count..];
+            }
+        }
+        self.bytes.clear();
+        Ok(())
+    }
+}
+
+/// What has come and is not decoded yet.
+#[derive(Debug)]
+pub(super) struct Incoming<'a> {
+    socket: &'a Socket,
+    bytes: Vec<u8>,
+    start: usize,
+    end: usize,
+}
+
+impl<'a> Incoming<'a> {
+    pub(super) fn new(socket: &'a Socket) -> Self {
+        Self { socket, bytes: vec![0; 2 * CHUNK], start: 0, end: 0 }
+    }
+
+    /// Tells whether there is something to receive without a read.
+    pub(super) fn has_frame(&self) -> bool {
+        self.frame().is_some()
+    }
+
+    pub(super) fn receive<T: DeserializeOwned>(&mut self) -> Result<T> {
+        loop {
+            if let Some(content) = self.frame() {
+                let (value, len) = (postcard::from_bytes(content)?, content.len());
+                self.start += 4 + len;
+                return Ok(value);
+            }
+            self.bytes.copy_within(self.start..self.end, 0);
+            self.end -= self.start;
+            self.start = 0;
+            self.end += self.socket.read(&mut self.bytes[self.end..])?;
+        }
+    }
+
+    fn frame(&self) -> Option<&[u8]> {
+        let (prefix, rest) = self.bytes[self.start..self.end].split_first_chunk::<4>()?;
+        rest.get(..u32::from_le_bytes(*prefix) as usize)
+    }
+}
+
+/// Asks again as long as a socket that does not wait has nothing to say.
+fn again(mut ask: impl FnMut() -> io::Result<usize>) -> io::Result<usize> {
+    loop {
+        match ask() {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => std::hint::spin_loop(),
+            result => return result,
+        }
+    }
+}
