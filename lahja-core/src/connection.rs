@@ -2,6 +2,7 @@
 
 mod inlet;
 mod outbound;
+mod pace;
 mod polling;
 mod reader;
 mod writer;
@@ -29,6 +30,7 @@ use crate::topic::AnyTopic;
 use crate::transport::Transport;
 
 pub(crate) use inlet::Inlet;
+pub(crate) use pace::{Burst, Pace};
 pub(crate) use writer::Turn;
 
 use outbound::Outbound;
@@ -39,6 +41,7 @@ pub(crate) struct Connection {
     // A thread that keeps a connection for a while does not keep the runtime.
     runtime: Weak<dyn Runtime>,
     peer: OnceLock<Arc<Peer>>,
+    pace: Arc<Pace>,
     outbound: Mutex<Outbound>,
     inlets: Mutex<Vec<Option<Arc<Inlet>>>>,
     /// The numbers under which our topics are announced, `None` for those that the peer has no
@@ -71,6 +74,7 @@ impl Connection {
             id: shared.next_id(),
             runtime: Arc::downgrade(&shared.runtime),
             peer: OnceLock::new(),
+            pace: shared.pace.clone(),
             outbound: Mutex::new(Outbound::new(session, Box::new(writer))),
             inlets: Mutex::new(Vec::new()),
             announced: Mutex::new(BTreeMap::new()),

@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 
 use event_listener::{EventListener, Listener};
 
-use crate::connection::{Connection, Turn};
+use crate::connection::{Burst, Connection, Turn};
 use crate::error::PayloadError;
 use crate::event::{Event, Received, Source};
 use crate::inbox::Inbox;
@@ -82,6 +82,7 @@ pub(crate) fn begin<E: Event>(
     }
     let mut reached = false;
     let mut turn = Turn::GoesOn;
+    let mut burst = Burst::default();
     let mut delivery = None;
     let targets = || audience.targets.alike.iter().filter(|t| reach.admits_peer(&t.peer));
     if let Some(max) = audience.max_frame(reach) {
@@ -92,7 +93,7 @@ pub(crate) fn begin<E: Event>(
                 if request.is_some() && targets().take(at).any(is_asked) {
                     continue;
                 }
-                let (push, its_turn) = push(shared, target, request, payload);
+                let (push, its_turn) = push(shared, target, request, payload, &mut burst);
                 reached |= push != Push::Gone;
                 if its_turn == Turn::IsOver {
                     turn = its_turn;
@@ -127,7 +128,9 @@ fn begin_with<E: Event>(
     target: &Peer,
     event: &mut Option<E>,
 ) -> Result<Begun<E>, Refused<E>> {
-    let send = |payload: &[u8]| match target.connection.push_event(target.slot, payload) {
+    let push =
+        |payload: &[u8]| target.connection.push_event(target.slot, payload, &mut Burst::default());
+    let send = |payload: &[u8]| match push(payload) {
         (Push::Full, _) => {
             let mut delivery = Delivery::boxed(None);
             delivery.add(target, payload);
@@ -251,10 +254,16 @@ fn begin_locally<E: Event>(
     true
 }
 
-fn push(shared: &Shared, target: &Peer, request: Option<u64>, payload: &[u8]) -> (Push, Turn) {
+fn push(
+    shared: &Shared,
+    target: &Peer,
+    request: Option<u64>,
+    payload: &[u8],
+    burst: &mut Burst,
+) -> (Push, Turn) {
     let Peer { connection, slot, .. } = target;
     let Some(id) = request else {
-        return connection.push_event(*slot, payload);
+        return connection.push_event(*slot, payload, burst);
     };
     let push = connection.update(|session| {
         let push = session.push_event(*slot, request, payload);
@@ -306,9 +315,10 @@ impl<E: Event> Delivery<E> {
                 listener.discard();
             }
             let Self { payload, request, event, gone, .. } = self;
+            let mut burst = Burst::default();
             self.peers.retain(|target| {
                 let listener = target.connection.wait_for_room(target.slot, now);
-                let (push, _) = push(shared, target, *request, payload);
+                let (push, _) = push(shared, target, *request, payload, &mut burst);
                 if push == Push::Gone && target.connection.has_left() {
                     *gone = Some(target.peer.name.clone());
                 }

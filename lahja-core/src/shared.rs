@@ -12,7 +12,7 @@ use std::time::Instant;
 
 use event_listener::Event as Notify;
 
-use crate::connection::Connection;
+use crate::connection::{Connection, Pace};
 use crate::event::Event;
 use crate::inbox::Inbox;
 use crate::limits::Limits;
@@ -43,6 +43,7 @@ pub(crate) struct Shared {
     pub(crate) limits: Limits,
     pub(crate) runtime: Arc<dyn Runtime>,
     pub(crate) trouble: Trouble,
+    pub(crate) pace: Arc<Pace>,
     nonce: u128,
     ids: AtomicU64,
     closed: AtomicBool,
@@ -72,6 +73,7 @@ impl Shared {
         let registry = Registry::default();
         let shared = Arc::new(Self {
             trouble: Trouble::new(name.clone()),
+            pace: Arc::new(Pace::new(runtime.now())),
             name,
             groups,
             limits: limits.raised(),

@@ -2,7 +2,6 @@
 
 use std::io;
 use std::task::{Context, Poll, Waker};
-use std::time::Instant;
 
 use crate::frame::FrameBuffer;
 use crate::message::Message;
@@ -20,7 +19,6 @@ pub(super) struct Outbound {
     pub(super) scheduled: bool,
     /// Whether the transport took no more the last time a caller wrote.
     pub(super) blocked: bool,
-    pub(super) last_direct: Option<Instant>,
     pub(super) written: u64,
     /// Where in the output ends what was handed to the writer last.
     pub(super) loaded: u64,
@@ -66,7 +64,6 @@ impl Outbound {
             waker: None,
             scheduled: false,
             blocked: false,
-            last_direct: None,
             written: 0,
             loaded: 0,
             is_writing: false,

@@ -4,8 +4,8 @@
 //! Exactly one party writes at a time: the one that has taken the [`Writer`] out of the
 //! [`Outbound`]. Everybody else only queues; the writer looks again before it puts the `Writer`
 //! back. A caller writes once, without waiting, if the last such write was a while ago (then
-//! latency counts) or if enough has gathered to be worth a system call. In between, the writer
-//! loop gathers what the callers queue.
+//! latency counts, see [`Pace`](super::Pace)) or if enough has gathered to be worth a system call. In
+//! between, the writer loop gathers what the callers queue.
 
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -14,16 +14,12 @@ use std::time::Duration;
 
 use futures_lite::future::or;
 
-use super::Connection;
 use super::outbound::{Outbound, Writer};
+use super::{Burst, Connection};
 use crate::error::{ConnectError, ProtocolError};
 use crate::session::{Push, Session, Slot};
 use crate::shared::Shared;
 use crate::sync::{MutexGuard, lock};
-
-/// Between two writes by callers passes at least this long, or the writer loop takes over: a
-/// system call for a small frame takes about 1 us on each side.
-const DIRECT_INTERVAL: Duration = Duration::from_micros(4);
 
 /// With this much queued a caller writes at once. Less costs system calls, more leaves the consumer
 /// idle and the caches cold.
@@ -48,7 +44,7 @@ impl Connection {
     pub(crate) fn update<R>(&self, change: impl FnOnce(&mut Session) -> R) -> R {
         let mut outbound = lock(&self.outbound);
         let result = change(&mut outbound.session);
-        self.flush(outbound);
+        self.flush(outbound, &mut Burst::default());
         result
     }
 
@@ -98,10 +94,10 @@ impl Connection {
     }
 
     /// Queues an event and sends it when it is time.
-    pub(crate) fn push_event(&self, slot: Slot, payload: &[u8]) -> (Push, Turn) {
+    pub(crate) fn push_event(&self, slot: Slot, payload: &[u8], burst: &mut Burst) -> (Push, Turn) {
         let mut outbound = lock(&self.outbound);
         let push = outbound.session.push_event(slot, None, payload);
-        (push, self.flush(outbound))
+        (push, self.flush(outbound, burst))
     }
 
     /// Tells how many events and responses went nowhere, once the writer loop has ended.
@@ -130,7 +126,7 @@ impl Connection {
     }
 
     /// Writes what is queued if it is this caller's turn, else leaves it to the writer loop.
-    fn flush(&self, mut outbound: MutexGuard<'_, Outbound>) -> Turn {
+    fn flush(&self, mut outbound: MutexGuard<'_, Outbound>, burst: &mut Burst) -> Turn {
         let queued = outbound.session.out().len();
         let is_full = queued >= WRITE_AT;
         if outbound.scheduled && !is_full && queued > 0 && !outbound.failed {
@@ -157,11 +153,8 @@ impl Connection {
         if outbound.writer.is_none() || (outbound.scheduled && outbound.blocked) {
             return Turn::GoesOn;
         }
-        let now = self.now();
-        let is_early = outbound
-            .last_direct
-            .is_some_and(|last| now.saturating_duration_since(last) < DIRECT_INTERVAL);
-        if outbound.blocked || (is_early && !is_full) || outbound.session.has_ended() {
+        let has_to_wait = outbound.blocked || outbound.session.has_ended();
+        if has_to_wait || !(is_full || burst.is_slow(&self.pace, || self.now())) {
             let waker = outbound.schedule();
             drop(outbound);
             waker.inspect(Waker::wake_by_ref);
@@ -183,9 +176,8 @@ impl Connection {
         drop(outbound);
         let mut context = Context::from_waker(Waker::noop());
         let (written, result) = writer.write(&mut context);
-        let now = self.now();
+        self.pace.wrote(self.now());
         let mut outbound = lock(&self.outbound);
-        outbound.last_direct = Some(now);
         outbound.written += written;
         outbound.is_writing = false;
         if let Some(undelivered) = &mut outbound.undelivered {

@@ -1,0 +1,83 @@
+//! Whether a caller writes what it has queued, or leaves it to the writer loop, which gathers.
+
+use std::time::{Duration, Instant};
+
+use crate::sync::atomic::{AtomicU64, Ordering};
+
+/// Between two writes by callers of an endpoint passes at least this long, or the writer loops take
+/// over: a system call for a small frame takes about 1 us on each side.
+const INTERVAL: Duration = Duration::from_micros(4);
+
+/// When the callers of an endpoint wrote last, to whichever connection.
+#[derive(Debug)]
+pub(crate) struct Pace {
+    start: Instant,
+    // Nanoseconds from the start, and one. Zero: nobody has written yet.
+    last: AtomicU64,
+}
+
+impl Pace {
+    pub(crate) fn new(start: Instant) -> Self {
+        Self { start, last: AtomicU64::new(0) }
+    }
+
+    /// Notes that a caller has written.
+    pub(super) fn wrote(&self, now: Instant) {
+        self.last.store(self.nanos(now) + 1, Ordering::Relaxed);
+    }
+
+    fn is_slow(&self, now: Instant) -> bool {
+        let last = self.last.load(Ordering::Relaxed);
+        last == 0 || self.nanos(now) >= last + INTERVAL.as_nanos() as u64
+    }
+
+    fn nanos(&self, now: Instant) -> u64 {
+        now.saturating_duration_since(self.start).as_nanos() as u64
+    }
+}
+
+/// One call, which writes to all connections that it sends something to, or to none: several writes
+/// take so long that each connection by itself would seem to have a slow caller.
+#[derive(Debug, Default)]
+pub(crate) struct Burst {
+    is_slow: Option<bool>,
+}
+
+impl Burst {
+    /// Tells whether the last call was so long ago that latency counts for more than system calls.
+    pub(super) fn is_slow(&mut self, pace: &Pace, now: impl FnOnce() -> Instant) -> bool {
+        *self.is_slow.get_or_insert_with(|| pace.is_slow(now()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_soon_after_another_leaves_its_frames_to_be_gathered() {
+        let start = Instant::now();
+        let pace = Pace::new(start);
+        let is_slow = |after: Duration| Burst::default().is_slow(&pace, || start + after);
+        assert!(is_slow(Duration::ZERO));
+        pace.wrote(start);
+        assert!(!is_slow(Duration::from_micros(3)));
+        assert!(is_slow(Duration::from_micros(5)));
+    }
+
+    #[test]
+    fn a_call_writes_to_all_connections_or_to_none() {
+        let start = Instant::now();
+        let pace = Pace::new(start);
+        let mut burst = Burst::default();
+        for micros in 0..8 {
+            let now = start + Duration::from_micros(micros);
+            assert!(burst.is_slow(&pace, || now));
+            pace.wrote(now);
+        }
+        let mut next = Burst::default();
+        for micros in [8, 20] {
+            assert!(!next.is_slow(&pace, || start + Duration::from_micros(micros)));
+        }
+    }
+}
