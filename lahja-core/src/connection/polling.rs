@@ -6,6 +6,10 @@
 //! waits go by before the next one, up to [`MAX_SKIPS`]; one that finds something, and a wait that
 //! a try would have spared on an executor that is not busy, brings the next one back at once. An
 //! idle connection costs nothing.
+//!
+//! The peer may wait for the very core that asks, or other processes may. A try that takes longer than
+//! an answer from another core therefore lets them run each time, and ends if one of them does and
+//! nothing has come. If something has at once, the next try begins with that: they share a core.
 
 use std::time::{Duration, Instant};
 
@@ -16,6 +20,20 @@ const MAX_SKIPS: u32 = 256;
 /// compute, or threads that it wakes each time.
 const BUSY: Duration = Duration::from_micros(5);
 
+/// What an answer from another core takes, and some more. A try that lasts longer lets others have the
+/// core.
+const YIELD_AFTER: Duration = Duration::from_micros(8);
+
+/// What a reader does that found nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wait {
+    /// It asks again, at once.
+    AskAgain,
+    /// It asks again, after other threads that wait for the core.
+    Yield,
+    Sleep,
+}
+
 /// Decides whether a reader that found nothing asks again or sleeps.
 #[derive(Debug)]
 pub(super) struct Polling {
@@ -25,6 +43,8 @@ pub(super) struct Polling {
     // Waits that go by before the next try, and how many did after the last.
     skips: u32,
     skipped: u32,
+    // Whether what came last had waited for this core.
+    shares_core: bool,
     // Whether the last try ended because the executor has other things to do.
     is_busy: bool,
 }
@@ -36,46 +56,79 @@ enum State {
     Trying {
         since: Instant,
         last: Instant,
+        yielded: Yielded,
     },
     Sleeping {
         since: Instant,
     },
 }
 
+/// When a try has let others run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Yielded {
+    Never,
+    /// For the first time, before the last look.
+    JustNow,
+    Before,
+}
+
 impl Polling {
     pub(super) fn new(limit: Duration) -> Self {
-        Self { limit, state: State::Reading, skips: 0, skipped: 0, is_busy: false }
+        Self {
+            limit,
+            state: State::Reading,
+            skips: 0,
+            skipped: 0,
+            shares_core: false,
+            is_busy: false,
+        }
     }
 
-    /// Notes that nothing has arrived. Tells whether to ask again, at once.
-    pub(super) fn asks_again(&mut self, now: Instant) -> bool {
+    /// Notes that nothing has arrived.
+    pub(super) fn wait(&mut self, now: Instant) -> Wait {
         match &mut self.state {
-            State::Trying { since, last } => {
-                let lasts = now.saturating_duration_since(*since) < self.limit;
+            State::Trying { since, last, yielded } => {
+                let lasted = now.saturating_duration_since(*since);
                 self.is_busy = now.saturating_duration_since(*last) >= BUSY;
-                if lasts && !self.is_busy {
+                if lasted < self.limit && !self.is_busy {
                     *last = now;
-                    return true;
+                    let wait = match lasted < YIELD_AFTER {
+                        true => Wait::AskAgain,
+                        false => Wait::Yield,
+                    };
+                    *yielded = match (*yielded, wait) {
+                        (Yielded::Never, Wait::Yield) => Yielded::JustNow,
+                        (Yielded::Never, _) => Yielded::Never,
+                        _ => Yielded::Before,
+                    };
+                    return wait;
                 }
                 self.skipped = (self.skipped * 2).clamp(1, MAX_SKIPS);
                 self.skips = self.skipped;
             }
             State::Reading if self.skips == 0 && !self.limit.is_zero() => {
-                self.state = State::Trying { since: now, last: now };
-                return true;
+                let (wait, yielded) = match self.shares_core {
+                    true => (Wait::Yield, Yielded::JustNow),
+                    false => (Wait::AskAgain, Yielded::Never),
+                };
+                self.state = State::Trying { since: now, last: now, yielded };
+                return wait;
             }
             State::Reading => self.skips = self.skips.saturating_sub(1),
-            State::Sleeping { .. } => return false,
+            State::Sleeping { .. } => return Wait::Sleep,
         }
         self.state = State::Sleeping { since: now };
-        false
+        Wait::Sleep
     }
 
     /// Notes that something has arrived.
     pub(super) fn arrived(&mut self, now: impl FnOnce() -> Instant) {
         let was_short = match std::mem::replace(&mut self.state, State::Reading) {
             State::Reading => return,
-            State::Trying { .. } => true,
+            State::Trying { yielded, .. } => {
+                self.shares_core = yielded == Yielded::JustNow;
+                true
+            }
             // A try would not have lasted.
             State::Sleeping { .. } if self.is_busy => false,
             State::Sleeping { since } => now().saturating_duration_since(since) < self.limit,
@@ -106,7 +159,7 @@ mod tests {
     /// Waits until the reader sleeps. Returns how often it has asked again.
     fn sleep(polling: &mut Polling, clock: &mut Clock) -> u32 {
         let mut asked = 0;
-        while polling.asks_again(clock.after(1)) {
+        while polling.wait(clock.after(1)) != Wait::Sleep {
             asked += 1;
         }
         asked
@@ -117,7 +170,44 @@ mod tests {
         let mut clock = Clock(Instant::now());
         let mut polling = Polling::new(LIMIT);
         assert_eq!(sleep(&mut polling, &mut clock), 100);
-        assert!(!polling.asks_again(clock.after(1)), "sleeps on when it is woken for nothing");
+        let wait = polling.wait(clock.after(1));
+        assert_eq!(wait, Wait::Sleep, "sleeps on when it is woken for nothing");
+    }
+
+    #[test]
+    fn a_try_lets_others_run_once_it_lasts() {
+        let mut clock = Clock(Instant::now());
+        let mut polling = Polling::new(LIMIT);
+        for _ in 0..8 {
+            assert_eq!(polling.wait(clock.after(1)), Wait::AskAgain);
+        }
+        assert_eq!(polling.wait(clock.after(1)), Wait::Yield);
+        assert_eq!(polling.wait(clock.after(4)), Wait::Yield);
+        assert_eq!(polling.wait(clock.after(5)), Wait::Sleep);
+    }
+
+    #[test]
+    fn who_shares_a_core_with_the_peer_lets_it_run_at_once() {
+        let mut clock = Clock(Instant::now());
+        let mut polling = Polling::new(LIMIT);
+        while polling.wait(clock.after(1)) != Wait::Yield {}
+        polling.arrived(|| clock.after(3));
+        assert_eq!(polling.wait(clock.after(1)), Wait::Yield);
+        polling.arrived(|| clock.after(3));
+        assert_eq!(polling.wait(clock.after(1)), Wait::Yield);
+        assert_eq!(polling.wait(clock.after(5)), Wait::Sleep);
+    }
+
+    #[test]
+    fn who_has_a_core_of_its_own_asks_again_without_a_pause() {
+        let mut clock = Clock(Instant::now());
+        let mut polling = Polling::new(LIMIT);
+        while polling.wait(clock.after(1)) != Wait::Yield {}
+        polling.arrived(|| clock.after(3));
+        assert_eq!(polling.wait(clock.after(1)), Wait::Yield);
+        assert_eq!(polling.wait(clock.after(1)), Wait::AskAgain);
+        polling.arrived(|| clock.after(3));
+        assert_eq!(polling.wait(clock.after(1)), Wait::AskAgain);
     }
 
     #[test]
@@ -140,7 +230,7 @@ mod tests {
         let mut polling = Polling::new(LIMIT);
         for _ in 0..10 {
             for _ in 0..90 {
-                assert!(polling.asks_again(clock.after(1)));
+                assert_ne!(polling.wait(clock.after(1)), Wait::Sleep);
             }
             polling.arrived(|| clock.after(1));
         }
@@ -163,8 +253,8 @@ mod tests {
     fn a_busy_executor_is_left_alone() {
         let mut clock = Clock(Instant::now());
         let mut polling = Polling::new(LIMIT);
-        assert!(polling.asks_again(clock.after(1)));
-        assert!(!polling.asks_again(clock.after(5)));
+        assert_eq!(polling.wait(clock.after(1)), Wait::AskAgain);
+        assert_eq!(polling.wait(clock.after(5)), Wait::Sleep);
     }
 
     #[test]
@@ -173,9 +263,9 @@ mod tests {
         let mut polling = Polling::new(LIMIT);
         let mut tries = 0;
         for _ in 0..MAX_SKIPS {
-            if polling.asks_again(clock.after(1)) {
+            if polling.wait(clock.after(1)) == Wait::AskAgain {
                 tries += 1;
-                assert!(!polling.asks_again(clock.after(5)));
+                assert_eq!(polling.wait(clock.after(5)), Wait::Sleep);
             }
             polling.arrived(|| clock.after(10));
         }

@@ -3,12 +3,12 @@
 use std::future::poll_fn;
 use std::sync::{Arc, OnceLock};
 use std::task::Poll;
-use std::thread::available_parallelism;
+use std::thread::{available_parallelism, yield_now as yield_thread};
 use std::time::Duration;
 
 use futures_lite::future::{or, yield_now};
 
-use super::polling::Polling;
+use super::polling::{Polling, Wait};
 use super::{Connection, End, Inlet};
 use crate::error::{ConnectError, ProtocolError};
 use crate::frame::PREFIX_LEN;
@@ -123,12 +123,17 @@ impl Inbound<'_> {
             let established = self.established;
             let filled = poll_fn(|context| {
                 let filled = reader.poll_fill(context);
-                match filled {
-                    Poll::Ready(_) => self.polling.arrived(|| self.shared.runtime.now()),
-                    Poll::Pending if self.polling.asks_again(self.shared.runtime.now()) => {
+                if filled.is_ready() {
+                    self.polling.arrived(|| self.shared.runtime.now());
+                    return filled;
+                }
+                match self.polling.wait(self.shared.runtime.now()) {
+                    Wait::Sleep => {}
+                    Wait::AskAgain => context.waker().wake_by_ref(),
+                    Wait::Yield => {
+                        yield_thread();
                         context.waker().wake_by_ref();
                     }
-                    Poll::Pending => {}
                 }
                 filled
             });
