@@ -1,0 +1,34 @@
+//! lahja, a raw socket and other libraries that carry events or requests between processes, in turn
+//! in one run. `README.md` says what is compared, and how.
+
+#![allow(async_fn_in_trait)]
+
+mod codec;
+mod measured;
+mod peer;
+mod peers;
+mod python;
+mod shape;
+
+use lahja_bench::subjects::Raw;
+
+use measured::Measured;
+use peers::{Iceoryx, IpcChannel, LibZmq, Nng, Tarpc, Zbus, Zenoh, ZmqRs};
+use python::Python;
+
+fn main() -> lahja_bench::Result<()> {
+    lahja_bench::main(&[
+        &Raw,
+        &Measured(IpcChannel),
+        &Measured(Iceoryx::<true>),
+        &Measured(Iceoryx::<false>),
+        &Measured(ZmqRs),
+        &Measured(LibZmq),
+        &Measured(Nng),
+        &Measured(Zbus),
+        &Measured(Tarpc),
+        &Measured(Zenoh),
+        &Python::Asyncio,
+        &Python::Trio,
+    ])
+}
