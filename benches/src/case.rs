@@ -61,7 +61,7 @@ pub enum Work {
         /// How many small events a second.
         per_second: u64,
     },
-    /// Events from a task to another of the same process. There is no consumer process.
+    /// Events within one process. There is no consumer process.
     Local {
         /// How many.
         events: u64,

@@ -57,7 +57,7 @@ impl Tally {
 }
 
 /// Counts what a consumer receives, and sees to it that it is all and in order.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Receipt {
     expected: u64,
     payload: usize,

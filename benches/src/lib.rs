@@ -7,6 +7,7 @@
 
 mod case;
 mod control;
+mod memory;
 mod meter;
 mod outcome;
 mod payload;
@@ -19,6 +20,7 @@ use std::error::Error;
 
 pub use case::{Case, Placement, Threads, Waits, Work};
 pub use control::{Children, Control, Receipt, Tally, directory};
+pub use memory::resident_bytes;
 pub use meter::{Laps, Meter, Pace, SETTLED, cpu_ns, monotonic_ns};
 pub use outcome::{Answer, Latencies, Outcome};
 pub use payload::Parcel;

@@ -1,5 +1,8 @@
 //! lahja on smol and on async-std against a raw socket.
 
+use lahja_bench::subjects::{AsyncChannel, BareSmol, Lahja, OnAsyncStd, OnSmol, Raw};
+
 fn main() -> lahja_bench::Result<()> {
-    lahja_bench::main(&[&lahja_bench::subjects::Raw])
+    let (smol, async_std) = (Lahja::<OnSmol>::new(), Lahja::<OnAsyncStd>::new());
+    lahja_bench::main(&[&Raw, &BareSmol, &AsyncChannel, &smol, &async_std])
 }

@@ -59,6 +59,12 @@ impl Outcome {
         self
     }
 
+    /// Says that producer and consumer are one process, whose time was counted once.
+    pub fn of_one_process(mut self) -> Self {
+        self.consumer_cpu_ns = 0;
+        self
+    }
+
     /// Adds how long single trips or requests took.
     pub fn with_latencies(mut self, latencies: Option<Latencies>) -> Self {
         self.latencies = latencies;

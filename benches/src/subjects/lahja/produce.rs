@@ -1,0 +1,179 @@
+//! The producer.
+
+use std::collections::VecDeque;
+use std::future::IntoFuture;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use lahja_core::{Endpoint, RequestFuture, Runtime, Scope};
+use smol::future::poll_once;
+use smol::unblock;
+
+use super::events::{Chunk, Drop, Ping, Pong};
+use crate::Result;
+use crate::case::{Case, Work};
+use crate::control::{Children, Tally};
+use crate::meter::{Laps, Meter, Pace, SETTLED};
+use crate::outcome::Outcome;
+use crate::payload::Parcel;
+
+/// Does the case's work from its first event to its last, once all consumers are ready.
+pub(super) async fn everything(
+    on: &impl Runtime,
+    parent: &Endpoint,
+    case: &Case,
+    mut children: Children,
+) -> Result<Outcome> {
+    let mut children = unblock(move || children.wait_until_ready().map(|()| children)).await?;
+    let done = async || -> Result<Vec<Tally>> { unblock(move || children.wait_until_done()).await };
+    let count = case.work.count();
+    match case.work {
+        Work::RoundTrip { .. } => {
+            let outcome = round_trips(parent, case).await?;
+            Ok(outcome.with_tallies(&done().await?))
+        }
+        Work::Request { .. } => {
+            let outcome = requests(parent, case).await?;
+            Ok(outcome.with_tallies(&done().await?))
+        }
+        Work::InFlight { at_once, .. } => {
+            let outcome = in_flight(parent, case, at_once).await?;
+            Ok(outcome.with_tallies(&done().await?))
+        }
+        Work::Idle { millis } => {
+            on.sleep(SETTLED).await;
+            let meter = Meter::start();
+            on.sleep(Duration::from_millis(millis)).await;
+            Ok(meter.until_now(0).with_tallies(&done().await?))
+        }
+        Work::Paced { per_second, .. } => {
+            parent.wait_until_subscribed::<Drop>(Scope::All).await;
+            let meter = Meter::start();
+            paced(on, parent, case, per_second).await?;
+            Ok(meter.until_last(count, &done().await?))
+        }
+        Work::Beside { per_second, .. } => {
+            parent.wait_until_subscribed::<Drop>(Scope::All).await;
+            let stream = Stream::start(on, parent, case.payload).await;
+            let meter = Meter::start();
+            paced(on, parent, case, per_second).await?;
+            let outcome = meter.until_last(count, &done().await?);
+            Ok(stream.end(outcome))
+        }
+        _ => {
+            parent.wait_until_subscribed::<Drop>(Scope::All).await;
+            let meter = Meter::start();
+            for seq in 0..count {
+                parent.broadcast(Drop(Parcel::new(seq, case.payload))).await?;
+            }
+            Ok(meter.until_last(count, &done().await?))
+        }
+    }
+}
+
+async fn round_trips(parent: &Endpoint, case: &Case) -> Result<Outcome> {
+    let count = case.work.count();
+    let mut pongs = parent.stream::<Pong>();
+    pongs.ready().await?;
+    parent.wait_until_subscribed::<Ping>(Scope::All).await;
+    let meter = Meter::start();
+    let mut laps = Laps::start(count);
+    for seq in 0..count {
+        parent.broadcast(Ping(Parcel::new(seq, case.payload))).await?;
+        let pong = pongs.next().await.ok_or("the bus is closed")??;
+        assert_eq!(pong.0.seq, seq);
+        laps.lap();
+    }
+    Ok(meter.until_now(count).with_latencies(laps.latencies()))
+}
+
+async fn requests(parent: &Endpoint, case: &Case) -> Result<Outcome> {
+    let count = case.work.count();
+    parent.wait_until_subscribed::<Ping>(Scope::All).await;
+    let meter = Meter::start();
+    let mut laps = Laps::start(count);
+    for seq in 0..count {
+        let pong = parent.request(Ping(Parcel::new(seq, case.payload))).await?;
+        assert_eq!(pong.0.seq, seq);
+        laps.lap();
+    }
+    Ok(meter.until_now(count).with_latencies(laps.latencies()))
+}
+
+/// Makes requests while there are places, then waits for the oldest.
+async fn in_flight(parent: &Endpoint, case: &Case, at_once: u64) -> Result<Outcome> {
+    let count = case.work.count();
+    parent.wait_until_subscribed::<Ping>(Scope::All).await;
+    let meter = Meter::start();
+    let mut waiting: VecDeque<RequestFuture<'_, Ping>> = VecDeque::new();
+    let mut answered = 0;
+    for seq in 0..count {
+        if seq - answered == at_once {
+            let oldest = waiting.pop_front().ok_or("no request waits")?;
+            assert_eq!(oldest.await?.0.seq, answered);
+            answered += 1;
+        }
+        let mut request = parent.request(Ping(Parcel::new(seq, case.payload))).into_future();
+        match poll_once(&mut request).await {
+            None => waiting.push_back(request),
+            Some(_) => return Err("an answer came before it was asked for".into()),
+        }
+    }
+    for request in waiting {
+        assert_eq!(request.await?.0.seq, answered);
+        answered += 1;
+    }
+    Ok(meter.until_now(count))
+}
+
+async fn paced(on: &impl Runtime, parent: &Endpoint, case: &Case, per_second: u64) -> Result<()> {
+    let len = match case.work {
+        Work::Beside { .. } => crate::SMALL,
+        _ => case.payload,
+    };
+    let pace = Pace::start(per_second);
+    for seq in 0..case.work.count() {
+        on.sleep(pace.until(seq)).await;
+        parent.broadcast(Drop(Parcel::sent_now(seq, len))).await?;
+    }
+    Ok(())
+}
+
+/// Large events that go as fast as they can beside others.
+struct Stream {
+    sent: Arc<AtomicU64>,
+    is_over: Arc<AtomicBool>,
+}
+
+impl Stream {
+    /// Begins to send events of so many bytes; none if they would be empty.
+    async fn start(on: &impl Runtime, parent: &Endpoint, len: usize) -> Self {
+        let this = Self { sent: Arc::default(), is_over: Arc::default() };
+        if len > 0 {
+            parent.wait_until_subscribed::<Chunk>(Scope::All).await;
+            let (sent, is_over) = (this.sent.clone(), this.is_over.clone());
+            let (parent, chunk) = (parent.clone(), Chunk(Arc::new(vec![7; len])));
+            on.spawn(Box::pin(async move {
+                while !is_over.load(Ordering::Relaxed)
+                    && parent.broadcast(chunk.clone()).await.is_ok()
+                {
+                    sent.fetch_add(1, Ordering::Relaxed);
+                }
+            }));
+        }
+        this
+    }
+
+    /// Ends, and says how long one of them took.
+    fn end(self, outcome: Outcome) -> Outcome {
+        self.is_over.store(true, Ordering::Relaxed);
+        match self.sent.load(Ordering::Relaxed) {
+            0 => outcome,
+            sent => {
+                let each_us = outcome.elapsed_ns as f64 / 1e3 / sent as f64;
+                outcome.with_figure("us for a large event", each_us)
+            }
+        }
+    }
+}
