@@ -10,15 +10,18 @@ mod peers;
 mod python;
 mod shape;
 
-use lahja_bench::subjects::Raw;
+use lahja_bench::subjects::{Lahja, OnAsyncStd, OnSmol, Raw};
 
 use measured::Measured;
 use peers::{Iceoryx, IpcChannel, LibZmq, Nng, Tarpc, Zbus, Zenoh, ZmqRs};
 use python::Python;
 
 fn main() -> lahja_bench::Result<()> {
+    let (smol, async_std) = (Lahja::<OnSmol>::new(), Lahja::<OnAsyncStd>::new());
     lahja_bench::main(&[
         &Raw,
+        &smol,
+        &async_std,
         &Measured(IpcChannel),
         &Measured(Iceoryx::<true>),
         &Measured(Iceoryx::<false>),

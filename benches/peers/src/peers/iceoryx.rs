@@ -6,7 +6,7 @@ use iceoryx2::port::listener::Listener;
 use iceoryx2::port::notifier::Notifier;
 use iceoryx2::port::publisher::Publisher;
 use iceoryx2::port::subscriber::Subscriber;
-use iceoryx2::prelude::{BackpressureStrategy, NodeBuilder, ipc};
+use iceoryx2::prelude::{BackpressureStrategy, LogLevel, NodeBuilder, ipc, set_log_level};
 use iceoryx2::service::port_factory::{event, publish_subscribe};
 use lahja_bench::{Case, Parcel, Placement, Result, Waits};
 
@@ -67,6 +67,7 @@ impl<const POLLING: bool> Peer for Iceoryx<POLLING> {
 
 impl End {
     fn new<const POLLING: bool>(case: &Case, place: &Place, out: &str, into: &str) -> Result<Self> {
+        set_log_level(LogLevel::Error);
         let node = NodeBuilder::new().create::<ipc::Service>()?;
         let out = Out::new::<POLLING>(&node, case, &place.name(out))?;
         let into = In::new::<POLLING>(&node, case, &place.name(into))?;

@@ -2,8 +2,12 @@
 //! not fit, and dealers there and back.
 
 use bytes::Bytes;
+use futures_channel::mpsc::Receiver;
+use futures_lite::StreamExt;
 use lahja_bench::{Case, Parcel, Result};
-use zeromq::{DealerSocket, PullSocket, PushSocket, Socket, SocketRecv, SocketSend, ZmqMessage};
+use zeromq::{
+    DealerSocket, PullSocket, PushSocket, Socket, SocketEvent, SocketRecv, SocketSend, ZmqMessage,
+};
 
 use crate::codec;
 use crate::peer::{Consumer, Peer, Place, Producer};
@@ -11,7 +15,13 @@ use crate::shape::Shape;
 
 pub(crate) struct ZmqRs;
 
-pub(crate) enum Near {
+pub(crate) struct Near {
+    sockets: Sockets,
+    /// What happens to each socket.
+    monitors: Vec<Receiver<SocketEvent>>,
+}
+
+enum Sockets {
     Push(Vec<PushSocket>),
     Dealer(DealerSocket),
 }
@@ -32,17 +42,16 @@ impl Peer for ZmqRs {
 
     async fn produce(&self, case: &Case, place: &Place) -> Result<Near> {
         if Shape::of(case) == Shape::ThereAndBack {
-            let mut dealer = DealerSocket::new();
-            dealer.bind(&place.ipc("0")).await?;
-            return Ok(Near::Dealer(dealer));
+            let (dealer, monitor) = bound::<DealerSocket>(place, 0).await?;
+            return Ok(Near { sockets: Sockets::Dealer(dealer), monitors: vec![monitor] });
         }
-        let mut sockets = Vec::new();
+        let (mut sockets, mut monitors) = (Vec::new(), Vec::new());
         for index in 0..case.consumers {
-            let mut push = PushSocket::new();
-            push.bind(&place.ipc(&index.to_string())).await?;
+            let (push, monitor) = bound(place, index).await?;
             sockets.push(push);
+            monitors.push(monitor);
         }
-        Ok(Near::Push(sockets))
+        Ok(Near { sockets: Sockets::Push(sockets), monitors })
     }
 
     async fn consume(&self, case: &Case, place: &Place, index: usize) -> Result<Far> {
@@ -58,33 +67,49 @@ impl Peer for ZmqRs {
     }
 }
 
+async fn bound<S: Socket>(place: &Place, index: usize) -> Result<(S, Receiver<SocketEvent>)> {
+    let mut socket = S::new();
+    let monitor = socket.monitor();
+    socket.bind(&place.ipc(&index.to_string())).await?;
+    Ok((socket, monitor))
+}
+
 fn decode(message: &ZmqMessage) -> Result<Parcel> {
     codec::from_bytes(message.get(0).ok_or("a message has a frame")?)
 }
 
 impl Producer for Near {
-    /// A push socket does not wait for those whom it sends to, and says that there are none.
+    /// A socket does not wait for those whom it sends to, and says that there are none.
     async fn meet(&mut self, _consumers: usize) -> Result<()> {
+        for monitor in &mut self.monitors {
+            loop {
+                match monitor.next().await.ok_or("the socket is closed")? {
+                    SocketEvent::Accepted(..) => break,
+                    SocketEvent::AcceptFailed(error) => return Err(error.into()),
+                    _ => {}
+                }
+            }
+        }
         Ok(())
     }
 
     async fn send(&mut self, event: Parcel) -> Result<()> {
         let bytes = Bytes::from(codec::to_vec(&event)?);
-        match self {
-            Self::Push(sockets) => {
+        match &mut self.sockets {
+            Sockets::Push(sockets) => {
                 for socket in sockets {
                     socket.send(bytes.clone().into()).await?;
                 }
             }
-            Self::Dealer(dealer) => dealer.send(bytes.into()).await?,
+            Sockets::Dealer(dealer) => dealer.send(bytes.into()).await?,
         }
         Ok(())
     }
 
     async fn answer(&mut self) -> Result<Parcel> {
-        match self {
-            Self::Push(_) => Err("nobody answers what is pushed".into()),
-            Self::Dealer(dealer) => decode(&dealer.recv().await?),
+        match &mut self.sockets {
+            Sockets::Push(_) => Err("nobody answers what is pushed".into()),
+            Sockets::Dealer(dealer) => decode(&dealer.recv().await?),
         }
     }
 }
