@@ -105,6 +105,21 @@ impl Work {
             Self::Idle { .. } => 0,
         }
     }
+
+    /// Returns the same work with fewer events, one at least, where they go as fast as they can.
+    pub(crate) fn divided(mut self, by: u64) -> Self {
+        match &mut self {
+            Self::OneWay { events: count }
+            | Self::RoundTrip { trips: count }
+            | Self::Request { requests: count }
+            | Self::InFlight { requests: count, .. }
+            | Self::Local { events: count }
+            | Self::Topics { events: count, .. } => *count = (*count / by).max(1),
+            Self::Paced { .. } | Self::Beside { .. } | Self::Idle { .. } => {}
+            Self::Endpoints { .. } | Self::Connections { .. } => {}
+        }
+        self
+    }
 }
 
 /// Where the processes run.
@@ -138,4 +153,31 @@ pub enum Threads {
     Several,
     /// One thread, and the subject's own code is what the executor is run with, no task of it.
     Main,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_case_is_the_same_for_the_processes_that_get_it() {
+        let case = Case {
+            work: Work::InFlight { requests: 1_000, at_once: 64 },
+            payload: 64,
+            consumers: 1,
+            placement: Placement::OneCore,
+            waits: Waits::Parked,
+            threads: Threads::Several,
+        };
+        let text = serde_json::to_string(&case).unwrap();
+        assert_eq!(serde_json::from_str::<Case>(&text).unwrap(), case);
+    }
+
+    #[test]
+    fn work_with_a_pace_is_not_divided() {
+        let paced = Work::Paced { events: 10, per_second: 5 };
+        assert_eq!(paced.divided(10), paced);
+        assert_eq!(Work::OneWay { events: 25 }.divided(10), Work::OneWay { events: 2 });
+        assert_eq!(Work::OneWay { events: 5 }.divided(10), Work::OneWay { events: 1 });
+    }
 }

@@ -107,6 +107,11 @@ impl Receipt {
         }
     }
 
+    /// Returns how many have come.
+    pub fn received(&self) -> u64 {
+        self.tally.received
+    }
+
     /// Tells whether all have come.
     pub fn is_complete(&self) -> bool {
         self.tally.received == self.expected

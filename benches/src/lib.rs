@@ -2,8 +2,32 @@
 //! turn with a raw Unix socket that does the same typed work in the same run. Only the ratios count:
 //! they hold when the machine's speed drifts.
 //!
+//! ```text
+//! cargo run --release -p lahja-bench
+//!     [-- --quick] [--repeats N] [--only TEXT]... [--subject TEXT]... [--out DIR]
+//! ```
+//!
+//! `--quick` does a small part of the work once, to see that everything runs. `--only` and
+//! `--subject` take a part of a name; given again, they add to it. The tables are printed as they
+//! come; `DIR` gets `results.json` with what each repeat found, and a plot of each group of
+//! experiments. `plot FILE DIR` draws them again, and `check FILE` tells whether a figure is missing.
+//!
+//! *Polling*: each end on a core of its own; the raw socket asks its kernel again and again, lahja as
+//! long as that pays. *Parked*: the same, and both sleep. *One core*: both sleep, bound to one core.
+//! *Main*: polling, where lahja's end is the future that the executor is run with, which the executor
+//! leaves waiting while one of its tasks polls. *Several threads*: two, of smol's global executor or
+//! of async-std's; else there is one, which for smol is the one that measures, and for async-std is
+//! not. Where nothing is said, the raw socket sleeps, lahja does as by default, and the system places
+//! the processes.
+//!
+//! # How it is measured
+//!
 //! A program is a list of [subjects](Subject) that is handed to [`main`]. For each measurement it
-//! starts itself again as the producer, which starts itself again as the consumers.
+//! starts itself again as the producer, which starts itself again as the consumers. They
+//! agree on the beginning and the end beside what is measured, so that they are the same for all
+//! subjects: from just before the first event to when the last consumer has its last. Processor time
+//! is that of whole processes in the meantime. Memory is by how much a process grows (`Pss`) with
+//! many endpoints or connections, divided by their number.
 
 mod case;
 mod control;
@@ -12,6 +36,9 @@ mod meter;
 mod outcome;
 mod payload;
 mod placement;
+mod plan;
+mod report;
+mod results;
 mod run;
 mod subject;
 pub mod subjects;

@@ -1,4 +1,4 @@
-//! lahja on smol and on async-std against a raw socket.
+//! lahja on smol and on async-std against a raw socket. See the library for how to run it.
 
 use lahja_bench::subjects::{AsyncChannel, BareSmol, Lahja, OnAsyncStd, OnSmol, Raw};
 

@@ -1,13 +1,20 @@
 //! The command line, and what each kind of process does.
 
+mod check;
+mod controller;
 mod measurement;
+mod options;
+
+use std::path::Path;
 
 use rustix::process::{Signal, set_parent_process_death_signal};
 
 use crate::Result;
 use crate::case::Case;
 use crate::placement::{End, bind};
+use crate::report;
 use crate::subject::Subject;
+use options::Options;
 
 /// Runs the program: everything with these subjects, or, in a process that it has started itself,
 /// one end of one measurement.
@@ -29,7 +36,11 @@ pub fn main(subjects: &[&dyn Subject]) -> Result<()> {
             let case = begin(case, End::Consumer)?;
             find(subjects, subject)?.child(&case, index.parse()?)
         }
-        _ => Err("not yet".into()),
+        ["plot", file, directory] => {
+            report::plot(&report::load(Path::new(file))?, Path::new(directory))
+        }
+        ["check", file] => check::check(&report::load(Path::new(file))?),
+        options => controller::run(subjects, &Options::read(options)?),
     }
 }
 

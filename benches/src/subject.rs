@@ -14,6 +14,12 @@ pub trait Subject: Sync {
     /// Returns the name that it has in tables and on the command line.
     fn name(&self) -> &'static str;
 
+    /// Returns by how much less it is given to do where events go as fast as they can, so that one
+    /// that is slow takes no longer than others. By default it is given everything.
+    fn slowness(&self) -> u64 {
+        1
+    }
+
     /// Does the work, in the measuring process, which is the producer. It starts the consumers by
     /// way of [`Children`](crate::Children).
     ///

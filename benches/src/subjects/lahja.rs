@@ -1,10 +1,12 @@
 //! lahja itself: a bus, child processes, events and requests. The same code on each runtime.
 
 mod consume;
+mod crowd;
 mod events;
 mod host;
 mod inside;
 mod produce;
+mod topics;
 
 use std::marker::PhantomData;
 use std::time::Duration;
@@ -96,6 +98,9 @@ async fn across<H: Host>(
         processes.push(bus.spawn(&name, command).timeout(JOINS_WITHIN).await?);
         parent.wait_until_connected_to(&name).await;
     }
+    if let Work::Topics { topics, .. } = case.work {
+        topics::subscribe_others(&bus, &parent, topics).await?;
+    }
     let outcome = produce::everything(&on, &parent, &case, children).await?;
     for process in processes {
         process.shutdown(GRACE).await?;
@@ -107,6 +112,9 @@ fn limits(case: &Case) -> Limits {
     let mut limits = Limits::default();
     if case.waits == Waits::Parked {
         limits.poll_for = Duration::ZERO;
+    }
+    if matches!(case.work, Work::Topics { .. }) {
+        limits.topics = topics::LIMIT;
     }
     limits
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use lahja_core::{Endpoint, Received, Runtime};
 
 use super::events::{Chunk, Drop, Ping, Pong};
+use super::topics;
 use crate::Result;
 use crate::case::{Case, Work};
 use crate::control::{Control, Receipt, Tally};
@@ -49,6 +50,7 @@ pub(super) async fn everything(
             answering.detach();
             control.done(&receipt.tally()?)
         }
+        Work::Topics { topics, .. } => topics::consume(endpoint, case, topics, index).await,
         Work::Idle { millis } => {
             let control = Control::ready(index)?;
             on.sleep(SETTLED).await;

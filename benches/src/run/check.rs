@@ -1,0 +1,86 @@
+//! Whether results are complete.
+
+use crate::Result;
+use crate::case::Threads;
+use crate::plan::{Against, Experiment, Scale, groups};
+use crate::results::{ExperimentResults, Results};
+
+/// Checks that there is a positive figure for every experiment, of whatever it is compared with and
+/// of lahja on each runtime.
+pub(super) fn check(results: &Results) -> Result<()> {
+    let missing: Vec<String> = groups(&Scale::Quick)
+        .iter()
+        .flat_map(|group| &group.experiments)
+        .flat_map(|experiment| missing(results, experiment))
+        .collect();
+    match missing.is_empty() {
+        true => Ok(()),
+        false => Err(format!("no positive figure for {}", missing.join("; ")).into()),
+    }
+}
+
+fn missing(results: &Results, experiment: &Experiment) -> Vec<String> {
+    let mut subjects = vec!["lahja on smol"];
+    if experiment.case.threads != Threads::Main {
+        subjects.push("lahja on async-std");
+    }
+    if let Against::Subject(baseline) = &experiment.against {
+        subjects.push(baseline);
+    }
+    let mut found = results.groups.iter().flat_map(|group| &group.experiments);
+    let found = found.find(|found| found.experiment.name == experiment.name);
+    subjects.retain(|subject| !found.is_some_and(|found| is_positive(found, subject)));
+    subjects.iter().map(|subject| format!("{subject} in {}", experiment.name)).collect()
+}
+
+fn is_positive(found: &ExperimentResults, subject: &str) -> bool {
+    let figure = found.subject(subject).and_then(|subject| subject.figure);
+    figure.is_some_and(|figure| figure.min > 0.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::results::{GroupResults, Machine, Spread, SubjectResults};
+
+    const ALL: [&str; 4] = ["raw", "async-channel", "lahja on smol", "lahja on async-std"];
+
+    fn complete() -> Results {
+        let figure = Some(Spread { median: 1.0, min: 1.0, max: 1.0 });
+        let subjects = ALL.map(|name| SubjectResults { figure, ..SubjectResults::new(name) });
+        let groups = groups(&Scale::Quick).into_iter().map(|group| GroupResults {
+            name: group.name.to_owned(),
+            experiments: group
+                .experiments
+                .into_iter()
+                .map(|experiment| ExperimentResults { experiment, subjects: subjects.to_vec() })
+                .collect(),
+        });
+        let machine = Machine { cores: 2, kernel: String::new(), rustc: String::new() };
+        Results { machine, repeats: 1, groups: groups.collect() }
+    }
+
+    #[test]
+    fn results_with_everything_pass() {
+        check(&complete()).unwrap();
+    }
+
+    #[test]
+    fn an_experiment_that_is_not_there_is_named() {
+        let mut results = complete();
+        let gone = results.groups[0].experiments.remove(0);
+        let error = check(&results).unwrap_err().to_string();
+        assert!(error.contains(&format!("raw in {}", gone.experiment.name)), "{error}");
+    }
+
+    #[test]
+    fn a_subject_without_a_positive_figure_is_named() {
+        let mut results = complete();
+        results.groups[1].experiments[0].subjects[2].figure = None;
+        results.groups[2].experiments[0].subjects[3].figure.as_mut().unwrap().min = 0.0;
+        let error = check(&results).unwrap_err().to_string();
+        assert_eq!(error.matches(" in ").count(), 2, "{error}");
+        assert!(error.contains("lahja on smol in to 8 processes"), "{error}");
+        assert!(error.contains("lahja on async-std in round trip, polling"), "{error}");
+    }
+}

@@ -1,0 +1,80 @@
+//! A whole run.
+
+use super::measurement::measure;
+use super::options::Options;
+use crate::Result;
+use crate::case::Case;
+use crate::outcome::Answer;
+use crate::plan::{Experiment, Group, groups};
+use crate::report;
+use crate::results::{ExperimentResults, GroupResults, Machine, Results, SubjectResults, Trouble};
+use crate::subject::Subject;
+
+/// Measures what the options want, and prints and saves it.
+///
+/// # Errors
+///
+/// There is nothing to measure, the results cannot be saved, or a subject has failed; everything
+/// else is saved then.
+pub(super) fn run(subjects: &[&dyn Subject], options: &Options) -> Result<()> {
+    let subjects: Vec<_> = subjects.iter().filter(|it| options.wants_subject(it.name())).collect();
+    let mut results =
+        Results { machine: Machine::this()?, repeats: options.repeats, groups: Vec::new() };
+    let Machine { cores, kernel, rustc } = &results.machine;
+    println!(
+        "{cores} cores, Linux {kernel}, {rustc}\n\
+         cpu out, cpu in: processor time of the producer and of the consumers for each event \
+         received, us"
+    );
+    for group in groups(&options.scale) {
+        let Group { name, mut experiments } = group;
+        experiments.retain(|experiment| options.wants_experiment(name, &experiment.name));
+        if experiments.is_empty() {
+            continue;
+        }
+        let mut group = empty(name, experiments, &subjects);
+        for _ in 0..options.repeats {
+            for experiment in &mut group.experiments {
+                repeat(experiment, &subjects);
+            }
+        }
+        group.sum_up();
+        report::print(&group, options.repeats);
+        results.groups.push(group);
+    }
+    if results.groups.is_empty() || subjects.is_empty() {
+        return Err("there is nothing of that name to measure".into());
+    }
+    report::save(&results, &options.out)?;
+    println!("\nresults and plots are in {}", options.out.display());
+    let experiments = results.groups.iter().flat_map(|group| &group.experiments);
+    let subjects = experiments.flat_map(|experiment| &experiment.subjects);
+    match subjects.filter(|subject| subject.has_failed()).count() {
+        0 => Ok(()),
+        count => Err(format!("{count} have failed").into()),
+    }
+}
+
+fn empty(name: &str, experiments: Vec<Experiment>, subjects: &[&&dyn Subject]) -> GroupResults {
+    let new = || subjects.iter().map(|subject| SubjectResults::new(subject.name())).collect();
+    let experiments = experiments.into_iter();
+    let experiments = experiments.map(|it| ExperimentResults { experiment: it, subjects: new() });
+    GroupResults { name: name.to_owned(), experiments: experiments.collect() }
+}
+
+/// Measures every subject once more, but those who cannot or have failed.
+fn repeat(experiment: &mut ExperimentResults, subjects: &[&&dyn Subject]) {
+    let ExperimentResults { experiment, subjects: all } = experiment;
+    for (results, subject) in all.iter_mut().zip(subjects) {
+        if results.trouble.is_some() {
+            continue;
+        }
+        let case = &experiment.case;
+        let case = Case { work: case.work.divided(subject.slowness()), ..case.clone() };
+        match measure(**subject, &case, experiment.limit()) {
+            Ok(Answer::Done(outcome)) => results.repeats.push(outcome),
+            Ok(Answer::Cannot(why)) => results.trouble = Some(Trouble::Cannot(why)),
+            Err(error) => results.trouble = Some(Trouble::Failed(error.to_string())),
+        }
+    }
+}
