@@ -3,7 +3,7 @@
 use blocking::unblock;
 use lahja_bench::{
     Answer, Case, Children, Control, Laps, Meter, Outcome, Pace, Parcel, Receipt, Result, Subject,
-    Threads, Work,
+    Threads, Waits, Work,
 };
 
 use crate::peer::{Consumer, Peer, Place, Producer};
@@ -17,8 +17,12 @@ impl<P: Peer> Subject for Measured<P> {
         P::NAME
     }
 
+    fn slowness(&self) -> u64 {
+        P::SLOWNESS
+    }
+
     fn measure(&self, case: &Case) -> Result<Answer> {
-        if let Some(why) = unwanted(case).or_else(|| self.0.cannot(case)) {
+        if let Some(why) = unwanted(case, P::POLLS).or_else(|| self.0.cannot(case)) {
             return Ok(Answer::cannot(why));
         }
         self.0.run(async {
@@ -55,14 +59,22 @@ impl<P: Peer> Subject for Measured<P> {
     }
 }
 
-/// Returns why nobody but lahja is measured in a case, if so.
-pub(crate) fn unwanted(case: &Case) -> Option<&'static str> {
-    match (case.work, case.threads) {
-        (Work::OneWay { .. } | Work::RoundTrip { .. }, Threads::One)
-        | (Work::InFlight { .. } | Work::Paced { .. }, Threads::One) => None,
-        (Work::Request { .. }, Threads::One) => Some("a request is its round trip"),
-        (_, Threads::One) => Some("not measured"),
-        (_, Threads::Several | Threads::Main) => Some("its threads are its own"),
+/// How many consumers there are at most.
+const CROWD: usize = 10;
+
+/// Returns why a case is nothing for others than lahja and what it is compared with, if it is not.
+pub(crate) fn unwanted(case: &Case, polls: bool) -> Option<&'static str> {
+    match (case.work, case.waits) {
+        _ if case.threads != Threads::One => Some("its threads are its own"),
+        (Work::Request { .. }, _) => Some("as its round trip"),
+        (Work::Beside { .. } | Work::Local { .. } | Work::Topics { .. }, _)
+        | (Work::Idle { .. } | Work::Endpoints { .. } | Work::Connections { .. }, _) => {
+            Some("not measured")
+        }
+        _ if case.consumers > CROWD => Some("not measured with so many"),
+        (_, Waits::Polling) if !polls => Some("it sleeps"),
+        (_, Waits::Parked) if polls => Some("it does not sleep"),
+        _ => None,
     }
 }
 

@@ -10,6 +10,12 @@ pub(crate) trait Peer: Sync {
     /// How reports call it.
     const NAME: &'static str;
 
+    /// By how much less it is given to do, as for [`Subject::slowness`](lahja_bench::Subject::slowness).
+    const SLOWNESS: u64 = 1;
+
+    /// Whether its ends ask again and again instead of sleeping.
+    const POLLS: bool = false;
+
     /// The end that sends events to all consumers, and takes their answers.
     type Producer: Producer;
 

@@ -68,11 +68,18 @@ impl Subject for Python {
         }
     }
 
+    fn slowness(&self) -> u64 {
+        match self {
+            Self::Asyncio => 30,
+            Self::Trio => 100,
+        }
+    }
+
     fn measure(&self, case: &Case) -> Result<Answer> {
         let Some(python) = std::env::var_os(PYTHON) else {
             return Ok(Answer::cannot(format!("{PYTHON} names no Python with lahja")));
         };
-        if let Some(why) = unwanted(case) {
+        if let Some(why) = unwanted(case, false) {
             return Ok(Answer::cannot(why));
         }
         let mut process = self.start(python, case, None)?;

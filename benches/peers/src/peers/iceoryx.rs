@@ -8,7 +8,7 @@ use iceoryx2::port::publisher::Publisher;
 use iceoryx2::port::subscriber::Subscriber;
 use iceoryx2::prelude::{BackpressureStrategy, LogLevel, NodeBuilder, ipc, set_log_level};
 use iceoryx2::service::port_factory::{event, publish_subscribe};
-use lahja_bench::{Case, Parcel, Placement, Result, Waits};
+use lahja_bench::{Case, Parcel, Placement, Result};
 
 use crate::codec;
 use crate::peer::{Consumer, Peer, Place, Producer};
@@ -42,18 +42,18 @@ impl<const POLLING: bool> Peer for Iceoryx<POLLING> {
         true => "iceoryx2 polling",
         false => "iceoryx2 event",
     };
+    const SLOWNESS: u64 = 2;
+    const POLLS: bool = POLLING;
     type Producer = End;
     type Consumer = End;
 
     fn cannot(&self, case: &Case) -> Option<&'static str> {
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        match case {
-            _ if !POLLING => None,
-            Case { waits: Waits::Parked, .. } => Some("it never sleeps"),
-            Case { placement: Placement::OneCore, .. } => Some("its ends starve each other"),
-            Case { consumers, .. } if *consumers >= cores => Some("it takes a core for each end"),
-            _ => None,
-        }
+        let cores = match case.placement {
+            Placement::OneCore => 1,
+            Placement::Apart => 2,
+            Placement::Free => std::thread::available_parallelism().map_or(1, usize::from),
+        };
+        (POLLING && case.consumers >= cores).then_some("its ends starve each other on few cores")
     }
 
     async fn produce(&self, case: &Case, place: &Place) -> Result<End> {

@@ -22,6 +22,7 @@ pub(crate) struct Far {
 
 impl Peer for IpcChannel {
     const NAME: &'static str = "ipc-channel";
+    const SLOWNESS: u64 = 4;
     type Producer = Near;
     type Consumer = Far;
 

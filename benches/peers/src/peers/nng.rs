@@ -24,6 +24,7 @@ pub(crate) struct Far {
 
 impl Peer for Nng {
     const NAME: &'static str = "nng";
+    const SLOWNESS: u64 = 8;
     type Producer = Near;
     type Consumer = Far;
 

@@ -35,6 +35,7 @@ pub(crate) struct Far {
 
 impl Peer for Zbus {
     const NAME: &'static str = "zbus peer to peer";
+    const SLOWNESS: u64 = 5;
     type Producer = Near;
     type Consumer = Far;
 

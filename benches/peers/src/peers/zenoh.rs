@@ -40,6 +40,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 impl Peer for Zenoh {
     const NAME: &'static str = "zenoh";
+    const SLOWNESS: u64 = 3;
     type Producer = Near;
     type Consumer = Far;
 

@@ -33,6 +33,7 @@ pub(crate) enum Far {
 
 impl Peer for ZmqRs {
     const NAME: &'static str = "zmq.rs on async-std";
+    const SLOWNESS: u64 = 2;
     type Producer = Near;
     type Consumer = Far;
 
