@@ -1,8 +1,6 @@
 //! lahja, a raw socket and other libraries that carry events or requests between processes, in turn
 //! in one run. `README.md` says what is compared, and how.
 
-#![allow(async_fn_in_trait)]
-
 mod codec;
 mod measured;
 mod peer;
