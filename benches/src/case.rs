@@ -66,7 +66,8 @@ pub enum Work {
         /// How many.
         events: u64,
     },
-    /// As `OneWay`, with the events spread over topics, of which the consumer has all subscribed to.
+    /// As `OneWay`, where so many topics are subscribed to at the producer. The events are spread over
+    /// them, or over as many as the subject can have types for.
     Topics {
         /// How many events.
         events: u64,

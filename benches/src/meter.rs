@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
-use serde::{Deserialize, Serialize};
 
 use crate::control::Tally;
 use crate::outcome::{Latencies, Outcome};
@@ -28,7 +27,7 @@ fn read(clock: ClockId) -> u64 {
 }
 
 /// Measures the producer, from just before the first event.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy)]
 pub struct Meter {
     start_ns: u64,
     cpu_ns: u64,

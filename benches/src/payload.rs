@@ -1,5 +1,7 @@
 //! The event of every workload.
 
+use std::hint::black_box;
+
 use serde::{Deserialize, Serialize};
 
 /// What an event carries: what a benchmark needs to know of it, and bytes.
@@ -20,6 +22,17 @@ impl Parcel {
     /// Returns a parcel whose time of sending nobody looks at. It is as long as any other.
     pub fn new(seq: u64, len: usize) -> Self {
         Self { seq, sent_ns: 1_533_887_070_928_814_200, payload: vec![7; len] }
+    }
+
+    /// Looks at an answer, as everybody has to who gets one.
+    ///
+    /// # Panics
+    ///
+    /// Panics if it is not the one that is due.
+    pub fn expect(&self, seq: u64) {
+        assert_eq!(self.seq, seq, "another answer was due");
+        // The compiler could do without bytes that nobody looks at.
+        black_box(&self.payload);
     }
 
     /// Returns a parcel that is sent now.

@@ -1,15 +1,12 @@
 //! What is measured in a run: groups of experiments.
 
+mod experiment;
 mod figure;
 mod scale;
 
-use std::time::Duration;
+use crate::case::{Placement, Threads, Work};
 
-use serde::{Deserialize, Serialize};
-
-use crate::SMALL;
-use crate::case::{Case, Placement, Threads, Waits, Work};
-
+pub(crate) use experiment::{Against, Experiment};
 pub(crate) use figure::Figure;
 pub(crate) use scale::Scale;
 
@@ -18,100 +15,6 @@ pub(crate) use scale::Scale;
 pub(crate) struct Group {
     pub(crate) name: &'static str,
     pub(crate) experiments: Vec<Experiment>,
-}
-
-/// A case with what it is to show.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct Experiment {
-    pub(crate) name: String,
-    pub(crate) case: Case,
-    pub(crate) figure: Figure,
-    pub(crate) against: Against,
-}
-
-/// What a figure is divided by, to give a ratio: one of the same repeat.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum Against {
-    /// That of another subject in the same experiment.
-    Subject(String),
-    /// That of the same subject in another experiment of the group.
-    Experiment(String),
-    /// Nothing.
-    Nothing,
-}
-
-impl Experiment {
-    pub(crate) fn new(name: &str, work: Work, figure: Figure) -> Self {
-        let case = Case {
-            work,
-            payload: SMALL,
-            consumers: 1,
-            placement: Placement::Free,
-            waits: Waits::Usual,
-            threads: Threads::One,
-        };
-        Self { name: name.to_owned(), case, figure, against: Against::Subject("raw".to_owned()) }
-    }
-
-    fn payload(mut self, payload: usize) -> Self {
-        self.case.payload = payload;
-        self
-    }
-
-    fn consumers(mut self, consumers: usize) -> Self {
-        self.case.consumers = consumers;
-        self
-    }
-
-    fn waits(mut self, waits: Waits) -> Self {
-        self.case.waits = waits;
-        self
-    }
-
-    fn placement(mut self, placement: Placement) -> Self {
-        self.case.placement = placement;
-        self
-    }
-
-    /// Two cores, and nobody sleeps.
-    fn polling(self) -> Self {
-        self.waits(Waits::Polling).placement(Placement::Apart)
-    }
-
-    /// Two cores, and everybody sleeps.
-    fn parked(self) -> Self {
-        self.waits(Waits::Parked).placement(Placement::Apart)
-    }
-
-    fn one_core(self) -> Self {
-        self.waits(Waits::Parked).placement(Placement::OneCore)
-    }
-
-    fn threads(mut self, threads: Threads) -> Self {
-        self.case.threads = threads;
-        self
-    }
-
-    fn against(mut self, against: Against) -> Self {
-        self.against = against;
-        self
-    }
-
-    fn against_experiment(self, name: &str) -> Self {
-        self.against(Against::Experiment(name.to_owned()))
-    }
-
-    /// Returns how long one measurement may take before it counts as failed.
-    pub(crate) fn limit(&self) -> Duration {
-        let work = match self.case.work {
-            Work::Paced { events, per_second } | Work::Beside { events, per_second } => {
-                Duration::from_secs(events / per_second)
-            }
-            Work::Idle { millis } => Duration::from_millis(millis),
-            _ => Duration::ZERO,
-        };
-        Duration::from_secs(60) + work
-    }
 }
 
 /// Returns everything there is to measure.
@@ -140,7 +43,6 @@ fn one_way(scale: &Scale) -> Group {
         name: "one way",
         experiments: vec![
             new("one way"),
-            new("one way, polling").polling(),
             new("one way, parked").parked(),
             new("one way, several threads").threads(Threads::Several),
         ],

@@ -1,7 +1,5 @@
 //! What is measured.
 
-use std::fmt;
-
 use crate::Result;
 use crate::case::Case;
 use crate::outcome::Answer;
@@ -35,10 +33,4 @@ pub trait Subject: Sync {
     ///
     /// Anything that fails.
     fn child(&self, case: &Case, index: usize) -> Result<()>;
-}
-
-impl fmt::Debug for dyn Subject + '_ {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Subject").field(&self.name()).finish()
-    }
 }

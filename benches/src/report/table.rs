@@ -21,7 +21,7 @@ fn print_experiment(this: &ExperimentResults) {
         "\n{:42} {:30} {:>10} {:>10} {:>10}   {against}",
         experiment.name,
         format!("{}, {}", experiment.figure.title(), experiment.figure.unit()),
-        other_latency(experiment.figure).0,
+        companion(experiment.figure).0,
         "cpu out",
         "cpu in",
     );
@@ -33,7 +33,7 @@ fn print_experiment(this: &ExperimentResults) {
     let mut cannot = Vec::new();
     for subject in &this.subjects {
         match &subject.trouble {
-            Some(Trouble::Failed(why)) => println!("  {:30} FAILED: {why}", subject.name),
+            Some(Trouble::Failed(why)) => println!("  {:40} FAILED: {why}", subject.name),
             Some(Trouble::Cannot(why)) => cannot.push(format!("{} ({why})", subject.name)),
             None => {}
         }
@@ -49,8 +49,8 @@ fn print_subject(this: &ExperimentResults, subject: &SubjectResults, figure: Spr
         spread.map(|spread| short(spread.median)).unwrap_or_default()
     };
     let case = &this.experiment.case;
-    let latency = other_latency(this.experiment.figure).1;
-    let latency = median(&|outcome| latency.and_then(|latency| latency.of(case, outcome)));
+    let beside = companion(this.experiment.figure).1;
+    let beside = median(&|outcome| beside.and_then(|figure| figure.of(case, outcome)));
     let cpu = |cpu_ns: u64, outcome: &Outcome| {
         let events = outcome.deliveries as f64;
         (events > 0.0).then_some(cpu_ns as f64 / 1e3 / events)
@@ -59,7 +59,7 @@ fn print_subject(this: &ExperimentResults, subject: &SubjectResults, figure: Spr
         "  {:40} {:30} {:>10} {:>10} {:>10}   {}",
         subject.name,
         written(figure),
-        latency,
+        beside,
         median(&|outcome| cpu(outcome.producer_cpu_ns, outcome)),
         median(&|outcome| cpu(outcome.consumer_cpu_ns, outcome)),
         subject.ratio.map(written).unwrap_or_default(),
@@ -72,11 +72,12 @@ fn print_subject(this: &ExperimentResults, subject: &SubjectResults, figure: Spr
     println!();
 }
 
-/// Returns the latency that is shown beside a figure that is one.
-fn other_latency(figure: Figure) -> (&'static str, Option<Figure>) {
+/// Returns the figure that is shown beside another, and its name.
+fn companion(figure: Figure) -> (&'static str, Option<Figure>) {
     match figure {
         Figure::Median => ("p99", Some(Figure::NinetyNinth)),
         Figure::NinetyNinth => ("p50", Some(Figure::Median)),
+        Figure::CpuPerDelivery => (Figure::Deliveries.unit(), Some(Figure::Deliveries)),
         _ => ("", None),
     }
 }

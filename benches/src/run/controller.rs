@@ -51,7 +51,7 @@ pub(super) fn run(subjects: &[&dyn Subject], options: &Options) -> Result<()> {
     let subjects = experiments.flat_map(|experiment| &experiment.subjects);
     match subjects.filter(|subject| subject.has_failed()).count() {
         0 => Ok(()),
-        count => Err(format!("{count} have failed").into()),
+        count => Err(format!("failures: {count}").into()),
     }
 }
 

@@ -163,7 +163,7 @@ fn round_trips(case: &Case, socket: &Socket) -> Result<Outcome> {
     for seq in 0..count {
         outgoing.push(&Parcel::new(seq, case.payload))?;
         outgoing.flush(std::slice::from_ref(socket))?;
-        assert_eq!(incoming.receive::<Parcel>()?.seq, seq);
+        incoming.receive::<Parcel>()?.expect(seq);
         laps.lap();
     }
     Ok(meter.until_now(count).with_latencies(laps.latencies()))
@@ -182,7 +182,7 @@ fn in_flight(case: &Case, socket: &Socket, at_once: u64) -> Result<Outcome> {
         }
         outgoing.flush(std::slice::from_ref(socket))?;
         loop {
-            assert_eq!(incoming.receive::<Parcel>()?.seq, answered);
+            incoming.receive::<Parcel>()?.expect(answered);
             answered += 1;
             if !incoming.has_frame() {
                 break;

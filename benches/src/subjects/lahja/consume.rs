@@ -59,9 +59,12 @@ pub(super) async fn everything(
             control.done(&Tally::idle(start_ns))
         }
         _ => {
-            // Nobody looks at what large events carry; they are consumed and that is all.
-            let chunks = endpoint.subscribe(|_: Received<Chunk>| ());
-            chunks.ready().await?;
+            if matches!(case.work, Work::Beside { .. }) {
+                // Nobody looks at what large events carry; they are consumed and that is all.
+                let chunks = endpoint.subscribe(|_: Received<Chunk>| ());
+                chunks.ready().await?;
+                chunks.detach();
+            }
             let mut drops = endpoint.stream::<Drop>();
             drops.ready().await?;
             let control = Control::ready(index)?;

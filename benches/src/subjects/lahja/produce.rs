@@ -88,7 +88,7 @@ async fn round_trips(parent: &Endpoint, case: &Case) -> Result<Outcome> {
     for seq in 0..count {
         parent.broadcast(Ping(Parcel::new(seq, case.payload))).await?;
         let pong = pongs.next().await.ok_or("the bus is closed")??;
-        assert_eq!(pong.0.seq, seq);
+        pong.0.expect(seq);
         laps.lap();
     }
     Ok(meter.until_now(count).with_latencies(laps.latencies()))
@@ -101,7 +101,7 @@ async fn requests(parent: &Endpoint, case: &Case) -> Result<Outcome> {
     let mut laps = Laps::start(count);
     for seq in 0..count {
         let pong = parent.request(Ping(Parcel::new(seq, case.payload))).await?;
-        assert_eq!(pong.0.seq, seq);
+        pong.0.expect(seq);
         laps.lap();
     }
     Ok(meter.until_now(count).with_latencies(laps.latencies()))
@@ -126,7 +126,7 @@ async fn in_flight(parent: &Endpoint, case: &Case, at_once: u64) -> Result<Outco
                 while !waiting.is_empty() {
                     wait_for_oldest(&mut waiting, &mut answered).await?;
                 }
-                assert_eq!(answer?.0.seq, answered);
+                answer?.0.expect(answered);
                 answered += 1;
             }
         }
@@ -142,7 +142,7 @@ async fn wait_for_oldest(
     answered: &mut u64,
 ) -> Result<()> {
     let oldest = waiting.pop_front().ok_or("no request waits")?;
-    assert_eq!(oldest.await?.0.seq, *answered);
+    oldest.await?.0.expect(*answered);
     *answered += 1;
     Ok(())
 }

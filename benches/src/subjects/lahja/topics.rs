@@ -137,7 +137,7 @@ impl Sink {
     fn take(&self, parcel: &Parcel) {
         let mut receipt = self.receipt.lock().unwrap_or_else(PoisonError::into_inner);
         let seq = receipt.received();
-        receipt.take_parts(seq, parcel.sent_ns, parcel.payload.len());
+        receipt.take_parts(seq, parcel.sent_ns, &parcel.payload);
         if receipt.is_complete() {
             // It is told once, so there is room.
             let _ = self.complete.try_send(receipt.clone());
