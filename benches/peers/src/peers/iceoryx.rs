@@ -1,6 +1,8 @@
 //! iceoryx2: shared memory, where a full subscriber is waited for. One subject polls its memory,
 //! the other sleeps until it is notified.
 
+use std::time::Duration;
+
 use iceoryx2::node::Node;
 use iceoryx2::port::listener::Listener;
 use iceoryx2::port::notifier::Notifier;
@@ -18,6 +20,10 @@ pub(crate) struct Iceoryx<const POLLING: bool>;
 
 /// How many bytes wait for a subscriber at most.
 const QUEUED: usize = 64 * 1024 * 1024;
+
+/// How long a listener sleeps at most: now and then it misses a notification that comes while it takes
+/// the one before, and nobody notifies it again.
+const LOST: Duration = Duration::from_millis(100);
 
 /// Events and answers of one end.
 pub(crate) struct End {
@@ -153,7 +159,7 @@ impl In {
         loop {
             match (self.subscriber.receive()?, &self.listener) {
                 (Some(sample), _) => return codec::from_bytes(sample.payload()),
-                (None, Some(listener)) => drop(listener.blocking_wait(|_| ())?),
+                (None, Some(listener)) => drop(listener.timed_wait(|_| (), LOST)?),
                 (None, None) => std::hint::spin_loop(),
             }
         }

@@ -55,6 +55,10 @@ impl End {
             socket.set_sndhwm(0)?;
             socket.set_rcvhwm(0)?;
         }
+        if kind == SocketType::XPUB {
+            // It is told of each subscriber, not only of the first.
+            socket.set_xpub_verbose(true)?;
+        }
         Ok(Self { socket, kind, buffer: Vec::new(), _context: context })
     }
 
@@ -70,10 +74,9 @@ impl End {
 }
 
 impl Producer for End {
-    /// Only a publisher does not wait for those whom it sends to.
+    /// A publisher alone does not wait for those whom it sends to.
     async fn meet(&mut self, consumers: usize) -> Result<()> {
         if self.kind == SocketType::XPUB {
-            self.socket.set_xpub_verbose(true)?;
             for _ in 0..consumers {
                 self.socket.recv_bytes(0)?;
             }

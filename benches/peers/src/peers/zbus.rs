@@ -29,7 +29,7 @@ pub(crate) struct Near {
 pub(crate) struct Far {
     connection: Connection,
     messages: MessageStream,
-    /// Those taken that have no answer yet.
+    /// The last message taken, if it is not answered yet.
     call: Option<Message>,
 }
 

@@ -80,7 +80,7 @@ fn decode(message: &ZmqMessage) -> Result<Parcel> {
 }
 
 impl Producer for Near {
-    /// A socket does not wait for those whom it sends to, and says that there are none.
+    /// Sending fails as long as nobody is connected.
     async fn meet(&mut self, _consumers: usize) -> Result<()> {
         for monitor in &mut self.monitors {
             loop {
