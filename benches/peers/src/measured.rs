@@ -3,7 +3,7 @@
 use blocking::unblock;
 use lahja_bench::{
     Answer, Case, Children, Control, Laps, Meter, Outcome, Pace, Parcel, Receipt, Result, Subject,
-    Threads, Waits, Work,
+    Threads, Work,
 };
 
 use crate::peer::{Consumer, Peer, Place, Producer};
@@ -22,7 +22,7 @@ impl<P: Peer> Subject for Measured<P> {
     }
 
     fn measure(&self, case: &Case) -> Result<Answer> {
-        if let Some(why) = unwanted(case, P::POLLS).or_else(|| self.0.cannot(case)) {
+        if let Some(why) = unwanted(case).or_else(|| self.0.cannot(case)) {
             return Ok(Answer::cannot(why));
         }
         self.0.run(async {
@@ -63,17 +63,15 @@ impl<P: Peer> Subject for Measured<P> {
 const CROWD: usize = 10;
 
 /// Returns why a case is nothing for others than lahja and what it is compared with, if it is not.
-pub(crate) fn unwanted(case: &Case, polls: bool) -> Option<&'static str> {
-    match (case.work, case.waits) {
+pub(crate) fn unwanted(case: &Case) -> Option<&'static str> {
+    match case.work {
         _ if case.threads != Threads::One => Some("its threads are its own"),
-        (Work::Request { .. }, _) => Some("as its round trip"),
-        (Work::Beside { .. } | Work::Local { .. } | Work::Topics { .. }, _)
-        | (Work::Idle { .. } | Work::Endpoints { .. } | Work::Connections { .. }, _) => {
+        Work::Request { .. } => Some("as its round trip"),
+        Work::Beside { .. } | Work::Local { .. } | Work::Topics { .. } => Some("not measured"),
+        Work::Idle { .. } | Work::Endpoints { .. } | Work::Connections { .. } => {
             Some("not measured")
         }
         _ if case.consumers > CROWD => Some("not measured with so many"),
-        (_, Waits::Polling) if !polls => Some("it sleeps"),
-        (_, Waits::Parked) if polls => Some("it does not sleep"),
         _ => None,
     }
 }

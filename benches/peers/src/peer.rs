@@ -13,9 +13,6 @@ pub(crate) trait Peer: Sync {
     /// By how much less it is given to do, as for [`Subject::slowness`](lahja_bench::Subject::slowness).
     const SLOWNESS: u64 = 1;
 
-    /// Whether its ends ask again and again instead of sleeping.
-    const POLLS: bool = false;
-
     /// The end that sends events to all consumers, and takes their answers.
     type Producer: Producer;
 

@@ -79,7 +79,7 @@ impl Subject for Python {
         let Some(python) = std::env::var_os(PYTHON) else {
             return Ok(Answer::cannot(format!("{PYTHON} names no Python with lahja")));
         };
-        if let Some(why) = unwanted(case, false) {
+        if let Some(why) = unwanted(case) {
             return Ok(Answer::cannot(why));
         }
         let mut process = self.start(python, case, None)?;

@@ -10,7 +10,7 @@ use iceoryx2::port::publisher::Publisher;
 use iceoryx2::port::subscriber::Subscriber;
 use iceoryx2::prelude::{BackpressureStrategy, LogLevel, NodeBuilder, ipc, set_log_level};
 use iceoryx2::service::port_factory::{event, publish_subscribe};
-use lahja_bench::{Case, Parcel, Placement, Result};
+use lahja_bench::{Case, Parcel, Placement, Result, Waits};
 
 use crate::codec;
 use crate::peer::{Consumer, Peer, Place, Producer};
@@ -49,17 +49,22 @@ impl<const POLLING: bool> Peer for Iceoryx<POLLING> {
         false => "iceoryx2 event",
     };
     const SLOWNESS: u64 = 2;
-    const POLLS: bool = POLLING;
     type Producer = End;
     type Consumer = End;
 
     fn cannot(&self, case: &Case) -> Option<&'static str> {
+        if !POLLING {
+            return None;
+        }
+        if case.waits == Waits::Parked {
+            return Some("it does not sleep");
+        }
         let cores = match case.placement {
             Placement::OneCore => 1,
             Placement::Apart => 2,
             Placement::Free => std::thread::available_parallelism().map_or(1, usize::from),
         };
-        (POLLING && case.consumers >= cores).then_some("its ends starve each other on few cores")
+        (case.consumers >= cores).then_some("its ends starve each other on few cores")
     }
 
     async fn produce(&self, case: &Case, place: &Place) -> Result<End> {
