@@ -1,5 +1,7 @@
 //! A table of a group, for a terminal.
 
+use std::collections::BTreeMap;
+
 use crate::outcome::Outcome;
 use crate::plan::{Against, Figure};
 use crate::results::{ExperimentResults, GroupResults, Spread, SubjectResults, Trouble, short};
@@ -30,16 +32,16 @@ fn print_experiment(this: &ExperimentResults) {
             print_subject(this, subject, figure);
         }
     }
-    let mut cannot = Vec::new();
+    let mut cannot = BTreeMap::<&str, Vec<&str>>::new();
     for subject in &this.subjects {
         match &subject.trouble {
             Some(Trouble::Failed(why)) => println!("  {:40} FAILED: {why}", subject.name),
-            Some(Trouble::Cannot(why)) => cannot.push(format!("{} ({why})", subject.name)),
+            Some(Trouble::Cannot(why)) => cannot.entry(why).or_default().push(&subject.name),
             None => {}
         }
     }
-    if !cannot.is_empty() {
-        println!("  cannot: {}", cannot.join(", "));
+    for (why, subjects) in cannot {
+        println!("  none ({why}): {}", subjects.join(", "));
     }
 }
 
