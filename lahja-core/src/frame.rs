@@ -14,6 +14,9 @@ pub(crate) const PREFIX_LEN: usize = 4;
 /// The most that one read asks for while frames are small.
 pub(crate) const READ_CHUNK: usize = 64 * 1024;
 
+/// What a read asks for before one has found more: a connection with little traffic holds no more.
+const FIRST_CHUNK: usize = 4 * 1024;
+
 /// A buffer that served a burst gives its memory back beyond this many bytes: some windows, since
 /// fresh memory costs more than the copy into it.
 const KEEP_CAPACITY: usize = 1024 * 1024;
@@ -138,6 +141,8 @@ impl FrameBuffer {
 #[derive(Debug)]
 pub struct FrameDecoder {
     max_frame: usize,
+    // How much a read asks for at the least half of.
+    chunk: usize,
     // Bytes that arrived and were not yet taken are `buffer[start..end]`.
     buffer: Vec<u8>,
     start: usize,
@@ -147,7 +152,7 @@ pub struct FrameDecoder {
 impl FrameDecoder {
     /// Creates a decoder that refuses frames with more than `max_frame` bytes of content.
     pub fn new(max_frame: usize) -> Self {
-        Self { max_frame, buffer: Vec::new(), start: 0, end: 0 }
+        Self { max_frame, chunk: FIRST_CHUNK, buffer: Vec::new(), start: 0, end: 0 }
     }
 
     /// Changes the limit for the frames that were not yet taken.
@@ -165,7 +170,7 @@ impl FrameDecoder {
                 self.buffer = Vec::new();
             }
         }
-        if self.buffer.len() - self.end < READ_CHUNK / 2 {
+        if self.buffer.len() - self.end < self.chunk / 2 {
             self.make_space();
         }
         &mut self.buffer[self.end..]
@@ -177,8 +182,12 @@ impl FrameDecoder {
     ///
     /// Panics if `count` is more than the space there was.
     pub fn filled(&mut self, count: usize) {
-        assert!(count <= self.buffer.len() - self.end, "more filled than space");
+        let space = self.buffer.len() - self.end;
+        assert!(count <= space, "more filled than space");
         self.end += count;
+        if count == space {
+            self.chunk = READ_CHUNK;
+        }
     }
 
     /// Appends bytes that arrived.
@@ -240,8 +249,8 @@ impl FrameDecoder {
         self.buffer.copy_within(self.start..self.end, 0);
         self.end -= self.start;
         self.start = 0;
-        if self.buffer.len() - self.end < READ_CHUNK / 2 {
-            let len = (self.end * 2).max(READ_CHUNK);
+        if self.buffer.len() - self.end < self.chunk / 2 {
+            let len = (self.end * 2).max(self.chunk);
             match self.buffer.is_empty() {
                 // Faster than to grow, and the usual case.
                 true => self.buffer = vec![0; len],
@@ -353,6 +362,19 @@ mod tests {
         let len = u32::MAX as usize;
         assert_eq!(decoder.next_frame(), Err(FrameError::TooLong { len, max }));
         assert!(decoder.buffer.len() <= READ_CHUNK);
+    }
+
+    #[test]
+    fn what_comes_little_by_little_takes_little_room() {
+        let mut decoder = FrameDecoder::new(READ_CHUNK);
+        let small = frames(&[&[7; 100]]);
+        for _ in 0..1_000 {
+            decoder.feed(&small);
+            assert_eq!(decoder.next_frame(), Ok(Some(&[7; 100][..])));
+        }
+        assert_eq!(decoder.capacity(), FIRST_CHUNK);
+        decoder.feed(&small.repeat(100));
+        assert_eq!(decoder.capacity(), READ_CHUNK);
     }
 
     #[test]

@@ -2,7 +2,6 @@
 
 use std::future::poll_fn;
 use std::sync::{Arc, OnceLock};
-use std::task::Poll;
 use std::thread::{available_parallelism, yield_now as yield_thread};
 use std::time::Duration;
 
