@@ -4,6 +4,7 @@ mod inlet;
 mod outbound;
 mod polling;
 mod reader;
+mod stopping;
 mod writer;
 
 use std::any::TypeId;
@@ -32,6 +33,7 @@ pub(crate) use inlet::Inlet;
 pub(crate) use writer::Turn;
 
 use outbound::Outbound;
+use stopping::UntilStopped;
 
 /// One connection to a peer, from before the handshake to after the end.
 pub(crate) struct Connection {
@@ -327,13 +329,8 @@ impl Connection {
     }
 
     /// Waits until the connection is stopped from this side.
-    async fn until_stopped(&self) {
-        while !self.is_stopped() {
-            let stopped = self.stopped.listen();
-            if !self.is_stopped() {
-                stopped.await;
-            }
-        }
+    fn until_stopped(&self) -> UntilStopped<'_> {
+        UntilStopped::new(self)
     }
 }
 
