@@ -142,7 +142,7 @@ fn begin_with<E: Event>(
 
 /// Encodes an event and has it sent, unless its frame would be longer than `max`.
 #[inline]
-fn encode<E: Event, R>(
+pub(crate) fn encode<E: Event, R>(
     event: &mut Option<E>,
     max: usize,
     send: impl FnOnce(&[u8]) -> R,
