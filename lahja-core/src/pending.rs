@@ -202,13 +202,19 @@ impl Pending {
         self.slots.len()
     }
 
-    /// Takes the outcome of a request, or notes whom to wake.
-    pub(crate) fn poll(&mut self, id: u64, context: &mut Context<'_>) -> Poll<Outcome> {
+    /// Takes the outcome of a request and [forgets](Self::forget) it, or notes whom to wake. With the
+    /// outcome comes whom it had asked and who has not ended it.
+    pub(crate) fn poll(
+        &mut self,
+        id: u64,
+        context: &mut Context<'_>,
+    ) -> Poll<(Outcome, Vec<Asked>)> {
         let Some(slot) = self.slot(id) else {
-            return Poll::Ready(Err(Failure::Closed));
+            return Poll::Ready((Err(Failure::Closed), Vec::new()));
         };
         if let Some(outcome) = slot.outcome.take() {
-            return Poll::Ready(outcome);
+            let (asked, _) = self.forget(id);
+            return Poll::Ready((outcome, asked));
         }
         match &mut slot.waker {
             Some(waker) => waker.clone_from(context.waker()),
@@ -288,7 +294,7 @@ mod tests {
     fn poll(pending: &mut Pending, id: u64) -> Poll<Result<u8, Failure>> {
         let mut context = Context::from_waker(Waker::noop());
         let outcome = pending.poll(id, &mut context);
-        outcome.map_ok(|response| *response.downcast().unwrap())
+        outcome.map(|(outcome, _)| outcome.map(|response| *response.downcast().unwrap()))
     }
 
     fn opened(asked: &[Asked]) -> (Pending, u64) {
@@ -371,6 +377,20 @@ mod tests {
         assert!(pending.complete(old, |_| true, Ok(Box::new(1_u8))).is_some());
         assert_eq!(poll(&mut pending, new), Poll::Pending);
         assert_eq!(pending.forget(old).0, []);
+    }
+
+    #[test]
+    fn an_outcome_comes_with_those_who_are_still_asked_and_frees_the_slot() {
+        let (mut pending, id) = opened(&[peer(1), peer(2), peer(3)]);
+        let response = Ok(Box::new(1_u8) as AnyResponse);
+        assert!(pending.complete(id, |asked| asked.is_peer(2), response).is_none());
+        let mut context = Context::from_waker(Waker::noop());
+        let Poll::Ready((Ok(_), mut asked)) = pending.poll(id, &mut context) else {
+            panic!("the request has no response");
+        };
+        asked.sort_by_key(|asked| asked.is_peer(3));
+        assert_eq!(asked, [peer(1), peer(3)]);
+        assert_eq!(pending.len(), 0);
     }
 
     #[test]
