@@ -77,8 +77,8 @@ pub(crate) fn begin<E: Event>(
     if let Some(error) = &audience.refusal {
         return Err(Refused::Unencodable(take(event), error.clone()));
     }
-    if let (Some(target), None, true) = (audience.only(), request, reach.is_everybody()) {
-        return begin_with(shared, target, event);
+    if let (Some(target), true) = (audience.only(), reach.is_everybody()) {
+        return begin_with(shared, target, event, request);
     }
     let mut reached = false;
     let mut turn = Turn::GoesOn;
@@ -126,10 +126,11 @@ fn begin_with<E: Event>(
     shared: &Shared,
     target: &Peer,
     event: &mut Option<E>,
+    request: Option<u64>,
 ) -> Result<Begun<E>, Refused<E>> {
-    let send = |payload: &[u8]| match target.connection.push_event(target.slot, payload) {
+    let send = |payload: &[u8]| match push(shared, target, request, payload) {
         (Push::Full, _) => {
-            let mut delivery = Delivery::boxed(None);
+            let mut delivery = Delivery::boxed(request);
             delivery.add(target, payload);
             Some(Begun::Waiting(delivery))
         }

@@ -4,8 +4,11 @@
 //! machine, and computed at compile time where the bytes are known then. Neither is a defence against
 //! whoever looks for collisions.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasherDefault, Hasher};
+
+/// A map whose keys are numbers.
+pub(crate) type IdMap<T> = HashMap<u64, T, BuildHasherDefault<IdHasher>>;
 
 /// A set of numbers.
 ///

@@ -158,9 +158,7 @@ impl Connection {
             return Turn::GoesOn;
         }
         let now = self.now();
-        let is_early = outbound
-            .last_direct
-            .is_some_and(|last| now.saturating_duration_since(last) < DIRECT_INTERVAL);
+        let is_early = outbound.last_direct.is_some_and(|last| now < last + DIRECT_INTERVAL);
         if outbound.blocked || (is_early && !is_full) || outbound.session.has_ended() {
             let waker = outbound.schedule();
             drop(outbound);
