@@ -3,6 +3,7 @@
 mod inlet;
 mod outbound;
 mod polling;
+mod progress;
 mod reader;
 mod stopping;
 mod writer;
@@ -33,6 +34,7 @@ pub(crate) use inlet::Inlet;
 pub(crate) use writer::Turn;
 
 use outbound::Outbound;
+use progress::Progress;
 use stopping::UntilStopped;
 
 /// One connection to a peer, from before the handshake to after the end.
@@ -52,7 +54,7 @@ pub(crate) struct Connection {
     stopped: Event,
     /// Notified of everything that somebody may wait for: credit, a backlog that has gone, an
     /// acknowledgement, the end of the handshake and of the connection.
-    progress: Event,
+    progress: Progress,
 }
 
 /// How far a connection has come.
@@ -80,7 +82,7 @@ impl Connection {
             phase: Mutex::new(Phase::Handshaking),
             stop: AtomicBool::new(false),
             stopped: Event::new(),
-            progress: Event::new(),
+            progress: Progress::default(),
         });
         shared.add_connection(&connection);
         let writing = writer::run(connection.clone(), shared.clone());
@@ -125,7 +127,7 @@ impl Connection {
 
     /// Tells everybody who waits to look again.
     pub(crate) fn notify(&self) {
-        self.progress.notify(usize::MAX);
+        self.progress.notify();
     }
 
     /// Listens for progress of any kind. Look again at what you wait for after the call.
@@ -302,7 +304,7 @@ impl Connection {
         let ended = self.mark_ended(error);
         let inlets = std::mem::take(&mut *lock(&self.inlets));
         drop(inlets);
-        self.progress.notify(usize::MAX);
+        self.progress.notify();
         ended
     }
 
