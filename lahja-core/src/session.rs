@@ -194,7 +194,7 @@ impl Session {
             asked: IdSet::default(),
             asking: IdSet::default(),
         };
-        session.push(&Message::Hello(hello));
+        session.push(&Message::Hello(Box::new(hello)));
         session
     }
 
