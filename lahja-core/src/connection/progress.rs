@@ -80,7 +80,9 @@ mod models {
                     changed.await;
                 }
             });
-            changing.map(|thread| thread.join().unwrap());
+            for thread in changing {
+                thread.join().unwrap();
+            }
         });
     }
 }
