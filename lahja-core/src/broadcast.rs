@@ -212,7 +212,7 @@ enum State<E> {
     Done,
 }
 
-/// An answer for which there has been no room.
+/// An answer for which there may be no room yet.
 struct Answering<E> {
     response: E,
     reply: Arc<Reply>,
@@ -234,15 +234,9 @@ impl<E: Event> Future for BroadcastFuture<'_, E> {
                 return Poll::Ready(Err(BroadcastError::Closed));
             }
             let rules = rules.as_deref();
-            if let Some(reply) = rules.and_then(|rules| rules.reply.as_ref()) {
+            if let Some(reply) = rules.and_then(|rules| rules.reply.clone()) {
                 let response = event.take().expect("the event is still there");
-                match answer(reply, response)? {
-                    Answered::Done => return Poll::Ready(Ok(())),
-                    Answered::Full(response) => {
-                        let answering = Answering { response, reply: reply.clone(), room: None };
-                        *state = State::Answering(Box::new(answering));
-                    }
-                }
+                *state = State::Answering(Box::new(Answering { response, reply, room: None }));
             } else {
                 let reach = rules.map_or(&EVERYBODY, |rules| &rules.reach);
                 match begin(shared, event, reach, None) {

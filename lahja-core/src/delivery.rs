@@ -252,21 +252,25 @@ fn begin_locally<E: Event>(
     true
 }
 
+#[inline]
 fn push(shared: &Shared, target: &Peer, request: Option<u64>, payload: &[u8]) -> (Push, Turn) {
+    match request {
+        None => target.connection.push_event(target.slot, payload),
+        Some(id) => (ask(shared, target, id, payload), Turn::GoesOn),
+    }
+}
+
+fn ask(shared: &Shared, target: &Peer, id: u64, payload: &[u8]) -> Push {
     let Peer { connection, slot, .. } = target;
-    let Some(id) = request else {
-        return connection.push_event(*slot, payload);
-    };
-    let push = connection.update(|session| {
-        let push = session.push_event(*slot, request, payload);
+    connection.update(|session| {
+        let push = session.push_event(*slot, Some(id), payload);
         if push == Push::Queued {
             // Noted before the session is unlocked, so no response can come before it.
             let asked = Asked::Peer { connection: connection.id, end: session.queued() };
             shared.pending().add(id, asked);
         }
         push
-    });
-    (push, Turn::GoesOn)
+    })
 }
 
 impl<E: Event> Delivery<E> {
