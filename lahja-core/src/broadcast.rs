@@ -10,15 +10,15 @@ use std::task::{Context, Poll};
 use event_listener::EventListener;
 
 use crate::connection::Turn;
-use crate::delivery::{Begun, Delivery, Refused, begin, begin_now};
+use crate::delivery::{Begun, Delivery, Refused, begin, begin_now, encode};
 use crate::endpoint::Endpoint;
 use crate::error::BroadcastError;
 use crate::event::Event;
 use crate::name::EndpointName;
-use crate::payload;
 use crate::reply::Reply;
 use crate::routing::{EVERYBODY, Reach};
-use crate::session::{MAX_HEADER, Push};
+use crate::session::Push;
+use crate::shared::Shared;
 
 /// Where a broadcast goes: to one endpoint, or back to whoever sent an event.
 ///
@@ -40,6 +40,24 @@ impl BroadcastConfig {
 
     pub(crate) fn reply(to: EndpointName, reply: Option<Arc<Reply>>) -> Self {
         Self { to, reply }
+    }
+
+    /// Answers the request whose right to an answer this is, if it is one. Gives the response back
+    /// if it takes more than that: there is no request, or no room.
+    ///
+    /// Nobody waiting any more is no error of the answerer, and an answer that cannot be sent leaves
+    /// the request unanswered.
+    pub(crate) fn answer_now<R: Event>(&self, shared: &Shared, response: R) -> Option<R> {
+        let Some(reply) = &self.reply else {
+            return Some(response);
+        };
+        if shared.is_closed() {
+            return None;
+        }
+        match answer(reply, response) {
+            Ok(Answered::Full(response)) => Some(response),
+            Ok(Answered::Done) | Err(_) => None,
+        }
     }
 
     /// Returns the name of the endpoint that is reached.
@@ -310,19 +328,15 @@ fn answer<R: Event>(reply: &Reply, response: R) -> Result<Answered<R>, Broadcast
         let unused = reply.respond(response);
         return unused.map(|()| Answered::Done).map_err(BroadcastError::NoSubscribers);
     };
-    let mut payload = Vec::new();
-    if let Err(source) = payload::encode(&response, &mut payload) {
-        let event = response;
-        return Err(BroadcastError::Unencodable { event, source });
-    }
-    match reply.push::<R>(&payload) {
-        Push::Queued => Ok(Answered::Done),
-        Push::Full => Ok(Answered::Full(response)),
-        Push::TooLarge => {
-            let len = payload.len() + MAX_HEADER;
-            Err(BroadcastError::TooLarge { event: response, len, max: connection.peer().max_frame })
+    let mut response = Some(response);
+    let max = connection.peer().max_frame;
+    let push = encode(&mut response, max, |payload| reply.push::<R>(payload))?;
+    match (push, response) {
+        (Push::Full, Some(response)) => Ok(Answered::Full(response)),
+        (Push::Missed | Push::Gone | Push::TooLarge, Some(response)) => {
+            Err(BroadcastError::NoSubscribers(response))
         }
-        Push::Missed | Push::Gone => Err(BroadcastError::NoSubscribers(response)),
+        _ => Ok(Answered::Done),
     }
 }
 

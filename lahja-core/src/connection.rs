@@ -4,7 +4,9 @@ mod inlet;
 mod outbound;
 mod pace;
 mod polling;
+mod progress;
 mod reader;
+mod stopping;
 mod writer;
 
 use std::any::TypeId;
@@ -34,6 +36,8 @@ pub(crate) use pace::{Burst, Pace};
 pub(crate) use writer::Turn;
 
 use outbound::Outbound;
+use progress::Progress;
+use stopping::UntilStopped;
 
 /// One connection to a peer, from before the handshake to after the end.
 pub(crate) struct Connection {
@@ -53,7 +57,7 @@ pub(crate) struct Connection {
     stopped: Event,
     /// Notified of everything that somebody may wait for: credit, a backlog that has gone, an
     /// acknowledgement, the end of the handshake and of the connection.
-    progress: Event,
+    progress: Progress,
 }
 
 /// How far a connection has come.
@@ -82,7 +86,7 @@ impl Connection {
             phase: Mutex::new(Phase::Handshaking),
             stop: AtomicBool::new(false),
             stopped: Event::new(),
-            progress: Event::new(),
+            progress: Progress::default(),
         });
         shared.add_connection(&connection);
         let writing = writer::run(connection.clone(), shared.clone());
@@ -127,7 +131,7 @@ impl Connection {
 
     /// Tells everybody who waits to look again.
     pub(crate) fn notify(&self) {
-        self.progress.notify(usize::MAX);
+        self.progress.notify();
     }
 
     /// Listens for progress of any kind. Look again at what you wait for after the call.
@@ -304,7 +308,7 @@ impl Connection {
         let ended = self.mark_ended(error);
         let inlets = std::mem::take(&mut *lock(&self.inlets));
         drop(inlets);
-        self.progress.notify(usize::MAX);
+        self.progress.notify();
         ended
     }
 
@@ -331,13 +335,8 @@ impl Connection {
     }
 
     /// Waits until the connection is stopped from this side.
-    async fn until_stopped(&self) {
-        while !self.is_stopped() {
-            let stopped = self.stopped.listen();
-            if !self.is_stopped() {
-                stopped.await;
-            }
-        }
+    fn until_stopped(&self) -> UntilStopped<'_> {
+        UntilStopped::new(self)
     }
 }
 

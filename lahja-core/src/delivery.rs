@@ -77,8 +77,8 @@ pub(crate) fn begin<E: Event>(
     if let Some(error) = &audience.refusal {
         return Err(Refused::Unencodable(take(event), error.clone()));
     }
-    if let (Some(target), None, true) = (audience.only(), request, reach.is_everybody()) {
-        return begin_with(shared, target, event);
+    if let (Some(target), true) = (audience.only(), reach.is_everybody()) {
+        return begin_with(shared, target, event, request);
     }
     let mut reached = false;
     let mut turn = Turn::GoesOn;
@@ -127,12 +127,12 @@ fn begin_with<E: Event>(
     shared: &Shared,
     target: &Peer,
     event: &mut Option<E>,
+    request: Option<u64>,
 ) -> Result<Begun<E>, Refused<E>> {
-    let push =
-        |payload: &[u8]| target.connection.push_event(target.slot, payload, &mut Burst::default());
+    let push = |payload: &[u8]| push(shared, target, request, payload, &mut Burst::default());
     let send = |payload: &[u8]| match push(payload) {
         (Push::Full, _) => {
-            let mut delivery = Delivery::boxed(None);
+            let mut delivery = Delivery::boxed(request);
             delivery.add(target, payload);
             Some(Begun::Waiting(delivery))
         }
@@ -145,7 +145,7 @@ fn begin_with<E: Event>(
 
 /// Encodes an event and has it sent, unless its frame would be longer than `max`.
 #[inline]
-fn encode<E: Event, R>(
+pub(crate) fn encode<E: Event, R>(
     event: &mut Option<E>,
     max: usize,
     send: impl FnOnce(&[u8]) -> R,
@@ -254,6 +254,7 @@ fn begin_locally<E: Event>(
     true
 }
 
+#[inline]
 fn push(
     shared: &Shared,
     target: &Peer,
@@ -261,20 +262,23 @@ fn push(
     payload: &[u8],
     burst: &mut Burst,
 ) -> (Push, Turn) {
+    match request {
+        None => target.connection.push_event(target.slot, payload, burst),
+        Some(id) => (ask(shared, target, id, payload), Turn::GoesOn),
+    }
+}
+
+fn ask(shared: &Shared, target: &Peer, id: u64, payload: &[u8]) -> Push {
     let Peer { connection, slot, .. } = target;
-    let Some(id) = request else {
-        return connection.push_event(*slot, payload, burst);
-    };
-    let push = connection.update(|session| {
-        let push = session.push_event(*slot, request, payload);
+    connection.update(|session| {
+        let push = session.push_event(*slot, Some(id), payload);
         if push == Push::Queued {
             // Noted before the session is unlocked, so no response can come before it.
             let asked = Asked::Peer { connection: connection.id, end: session.queued() };
             shared.pending().add(id, asked);
         }
         push
-    });
-    (push, Turn::GoesOn)
+    })
 }
 
 impl<E: Event> Delivery<E> {

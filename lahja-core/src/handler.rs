@@ -1,14 +1,17 @@
 //! Running handlers: each subscription's in a task of its own, its panics caught and counted.
 
-use std::future::Ready;
+use std::future::{Ready, ready};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::Pin;
 use std::sync::Arc;
 
 use futures_lite::FutureExt;
+use futures_lite::future::poll_once;
 
+use crate::broadcast::BroadcastConfig;
 use crate::endpoint::WeakEndpoint;
 use crate::event::{Event, Received, Request};
+use crate::inbox::Charge;
+use crate::runtime::BoxFuture;
 use crate::shared::Shared;
 use crate::subscription::EventStream;
 
@@ -46,7 +49,7 @@ impl HandlerOutput<Plain> for () {
     type Future = Ready<()>;
 
     fn into_future(self) -> Ready<()> {
-        std::future::ready(())
+        ready(())
     }
 }
 
@@ -62,7 +65,7 @@ impl<T: Send> AnswerOutput<T, Plain> for T {
     type Future = Ready<T>;
 
     fn into_future(self) -> Ready<T> {
-        std::future::ready(self)
+        ready(self)
     }
 }
 
@@ -81,9 +84,23 @@ mod private {
     impl Sealed<Plain> for () {}
     impl<F: Future<Output = ()>> Sealed<Async> for F {}
 
-    pub trait SealedAnswer<T, K> {}
-    impl<T> SealedAnswer<T, Plain> for T {}
-    impl<T, F: Future<Output = T>> SealedAnswer<T, Async> for F {}
+    pub trait SealedAnswer<T, K>: Sized {
+        /// Has the response sent if it is there. Returns what is to be waited for, a response that
+        /// was given back among it.
+        fn send_or_wait(self, send: impl FnOnce(T) -> Option<T>) -> Option<Self>;
+    }
+
+    impl<T> SealedAnswer<T, Plain> for T {
+        fn send_or_wait(self, send: impl FnOnce(T) -> Option<T>) -> Option<T> {
+            send(self)
+        }
+    }
+
+    impl<T, F: Future<Output = T>> SealedAnswer<T, Async> for F {
+        fn send_or_wait(self, _: impl FnOnce(T) -> Option<T>) -> Option<F> {
+            Some(self)
+        }
+    }
 }
 
 /// Calls a handler with one event after the other, each consumed when its handler is done.
@@ -134,30 +151,42 @@ pub(crate) async fn answer<Q, H, R, K>(
             }
         };
         let config = request.broadcast_config();
-        let called = catch_unwind(AssertUnwindSafe(|| handler(request).into_future()));
-        let Ok(future) = called else {
-            shared.trouble.panicked(Q::NAME);
-            continue;
-        };
-        let endpoint = endpoint.clone();
-        let counted = shared.clone();
-        let mut answering: Pin<Box<dyn Future<Output = ()> + Send>> = Box::pin(async move {
-            let answered = async {
-                let response = future.await;
-                if let Some(endpoint) = endpoint.upgrade() {
-                    // Nobody waiting any more is no error of the answerer, and an answer that
-                    // cannot be sent leaves the request unanswered.
-                    let _ = endpoint.broadcast(response).with(config).await;
+        // The response's own encoding may panic as well as the handler.
+        let answered = catch_unwind(AssertUnwindSafe(|| -> Option<BoxFuture> {
+            let send = |response| config.answer_now(&shared, response);
+            let output = handler(request).send_or_wait(send)?;
+            let response = output.into_future();
+            Some(Box::pin(finish::<Q>(endpoint.clone(), shared.clone(), response, config, charge)))
+        }));
+        match answered {
+            Ok(None) => {}
+            Ok(Some(mut waiting)) => {
+                if poll_once(&mut waiting).await.is_none() {
+                    shared.runtime.spawn(waiting);
                 }
-            };
-            // The response's own encoding may panic as well as the handler.
-            if AssertUnwindSafe(answered).catch_unwind().await.is_err() {
-                counted.trouble.panicked(Q::NAME);
             }
-            drop(charge);
-        });
-        if futures_lite::future::poll_once(&mut answering).await.is_none() {
-            shared.runtime.spawn(answering);
+            Err(_panic) => shared.trouble.panicked(Q::NAME),
         }
     }
+}
+
+/// Waits for a response, and for room for it, and sends it.
+async fn finish<Q: Request>(
+    endpoint: WeakEndpoint,
+    shared: Arc<Shared>,
+    response: impl Future<Output = Q::Response>,
+    config: BroadcastConfig,
+    charge: Charge,
+) {
+    let answered = async {
+        let response = response.await;
+        if let Some(endpoint) = endpoint.upgrade() {
+            // What cannot be sent leaves the request unanswered.
+            let _ = endpoint.broadcast(response).with(config).await;
+        }
+    };
+    if AssertUnwindSafe(answered).catch_unwind().await.is_err() {
+        shared.trouble.panicked(Q::NAME);
+    }
+    drop(charge);
 }

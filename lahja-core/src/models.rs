@@ -26,7 +26,7 @@ use crate::{BoxFuture, Endpoint, Event, Limits, Received, RequestError, Runtime,
 
 /// Tries a model in orders drawn at random, and in orders in which few turns are given late: a lost
 /// wake-up is found among the latter.
-fn check(model: impl Fn() + Copy + Send + Sync + 'static) {
+pub(crate) fn check(model: impl Fn() + Copy + Send + Sync + 'static) {
     let schedules = env::var("LAHJA_SCHEDULES");
     let schedules = schedules.map_or(200, |count| count.parse().expect("a number"));
     check_random(model, schedules);

@@ -63,7 +63,7 @@ where
 /// # Errors
 ///
 /// As for [`encode`].
-#[inline]
+#[inline(always)]
 pub(crate) fn encode_over<T>(value: &T, scratch: &mut Vec<u8>) -> Result<usize, PayloadError>
 where
     T: Serialize + ?Sized,

@@ -7,9 +7,8 @@ use std::any::Any;
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
-use slab::Slab;
-
 use crate::error::PayloadError;
+use crate::hash::IdMap;
 use crate::name::EndpointName;
 
 /// A response whose type the requester knows.
@@ -42,14 +41,14 @@ pub(crate) type Outcome = Result<AnyResponse, Failure>;
 /// The requests in flight of one endpoint.
 #[derive(Debug, Default)]
 pub(crate) struct Pending {
-    slots: Slab<Slot>,
-    generation: u32,
+    // By their ids, which count up: those of the first thousands take two bytes in a header.
+    slots: IdMap<Slot>,
+    last_id: u64,
     closed: bool,
 }
 
 #[derive(Debug)]
 struct Slot {
-    generation: u32,
     deadline: Option<Instant>,
     decode: Decode,
     first: Option<Asked>,
@@ -71,9 +70,8 @@ impl Pending {
         if self.closed {
             return None;
         }
-        self.generation = self.generation.wrapping_add(1);
-        let key = self.slots.insert(Slot {
-            generation: self.generation,
+        self.last_id += 1;
+        let slot = Slot {
             deadline,
             decode,
             first: None,
@@ -82,13 +80,14 @@ impl Pending {
             failure: None,
             outcome: None,
             waker: None,
-        });
-        Some(u64::from(self.generation) << 32 | key as u64)
+        };
+        self.slots.insert(self.last_id, slot);
+        Some(self.last_id)
     }
 
     /// Notes whom a request is sent to.
     pub(crate) fn add(&mut self, id: u64, asked: Asked) {
-        if let Some(slot) = self.slot(id) {
+        if let Some(slot) = self.slots.get_mut(&id) {
             match slot.first {
                 None => slot.first = Some(asked),
                 Some(_) => slot.others.push(asked),
@@ -99,17 +98,16 @@ impl Pending {
     /// Forgets a request. Returns whom it had asked and who has not ended it, with a response
     /// that nobody took.
     pub(crate) fn forget(&mut self, id: u64) -> (Vec<Asked>, Option<Outcome>) {
-        if self.slot(id).is_none() {
+        let Some(mut slot) = self.slots.remove(&id) else {
             return (Vec::new(), None);
-        }
-        let mut slot = self.slots.remove(key(id));
+        };
         slot.others.extend(slot.first);
         (slot.others, slot.outcome)
     }
 
     /// Returns how to decode the response to a request that waits for one.
-    pub(crate) fn decoder(&mut self, id: u64) -> Option<Decode> {
-        let slot = self.slot(id)?;
+    pub(crate) fn decoder(&self, id: u64) -> Option<Decode> {
+        let slot = self.slots.get(&id)?;
         slot.outcome.is_none().then_some(slot.decode)
     }
 
@@ -122,7 +120,7 @@ impl Pending {
         from: impl Fn(&Asked) -> bool,
         outcome: Outcome,
     ) -> Option<Outcome> {
-        match self.slot(id) {
+        match self.slots.get_mut(&id) {
             Some(slot) if slot.outcome.is_none() => match slot.take_asked(from) {
                 true => {
                     slot.end(outcome);
@@ -136,7 +134,7 @@ impl Pending {
 
     /// Notes that one of those asked cannot answer. Ends the request if it was the last.
     pub(crate) fn fail(&mut self, id: u64, from: impl Fn(&Asked) -> bool, failure: Failure) {
-        let Some(slot) = self.slot(id) else { return };
+        let Some(slot) = self.slots.get_mut(&id) else { return };
         if slot.take_asked(from) {
             slot.fail(failure);
         }
@@ -145,7 +143,7 @@ impl Pending {
     /// Notes that everybody has been asked. Ends the request with the last failure, or with
     /// `nobody`, if none of them can answer any more.
     pub(crate) fn seal(&mut self, id: u64, nobody: Failure) {
-        let Some(slot) = self.slot(id) else { return };
+        let Some(slot) = self.slots.get_mut(&id) else { return };
         slot.sealed = true;
         if slot.first.is_none() {
             let failure = slot.failure.take().unwrap_or(nobody);
@@ -155,7 +153,7 @@ impl Pending {
 
     /// Notes that a connection ended after having sent `written` bytes.
     pub(crate) fn peer_gone(&mut self, connection: u64, peer: &EndpointName, written: u64) {
-        for (_, slot) in &mut self.slots {
+        for slot in self.slots.values_mut() {
             let mut sent = false;
             let gone = slot.take_asked(|asked| match *asked {
                 Asked::Peer { connection: c, end } if c == connection => {
@@ -174,7 +172,7 @@ impl Pending {
     /// Ends the requests whose time is up. Returns when the next one's is.
     pub(crate) fn sweep(&mut self, now: Instant) -> Option<Instant> {
         let mut next = None;
-        for (_, slot) in &mut self.slots {
+        for slot in self.slots.values_mut() {
             match slot.deadline {
                 Some(deadline) if slot.outcome.is_none() => {
                     if deadline <= now {
@@ -192,7 +190,7 @@ impl Pending {
     /// Ends every request and refuses further ones.
     pub(crate) fn close(&mut self) {
         self.closed = true;
-        for (_, slot) in &mut self.slots {
+        for slot in self.slots.values_mut() {
             slot.end(Err(Failure::Closed));
         }
     }
@@ -202,24 +200,25 @@ impl Pending {
         self.slots.len()
     }
 
-    /// Takes the outcome of a request, or notes whom to wake.
-    pub(crate) fn poll(&mut self, id: u64, context: &mut Context<'_>) -> Poll<Outcome> {
-        let Some(slot) = self.slot(id) else {
-            return Poll::Ready(Err(Failure::Closed));
+    /// Takes the outcome of a request and [forgets](Self::forget) it, or notes whom to wake. With the
+    /// outcome comes whom it had asked and who has not ended it.
+    pub(crate) fn poll(
+        &mut self,
+        id: u64,
+        context: &mut Context<'_>,
+    ) -> Poll<(Outcome, Vec<Asked>)> {
+        let Some(slot) = self.slots.get_mut(&id) else {
+            return Poll::Ready((Err(Failure::Closed), Vec::new()));
         };
         if let Some(outcome) = slot.outcome.take() {
-            return Poll::Ready(outcome);
+            let (asked, _) = self.forget(id);
+            return Poll::Ready((outcome, asked));
         }
         match &mut slot.waker {
             Some(waker) => waker.clone_from(context.waker()),
             None => slot.waker = Some(context.waker().clone()),
         }
         Poll::Pending
-    }
-
-    fn slot(&mut self, id: u64) -> Option<&mut Slot> {
-        let slot = self.slots.get_mut(key(id))?;
-        (u64::from(slot.generation) == id >> 32).then_some(slot)
     }
 }
 
@@ -267,10 +266,6 @@ impl Slot {
     }
 }
 
-fn key(id: u64) -> usize {
-    (id & u64::from(u32::MAX)) as usize
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
@@ -288,7 +283,7 @@ mod tests {
     fn poll(pending: &mut Pending, id: u64) -> Poll<Result<u8, Failure>> {
         let mut context = Context::from_waker(Waker::noop());
         let outcome = pending.poll(id, &mut context);
-        outcome.map_ok(|response| *response.downcast().unwrap())
+        outcome.map(|(outcome, _)| outcome.map(|response| *response.downcast().unwrap()))
     }
 
     fn opened(asked: &[Asked]) -> (Pending, u64) {
@@ -361,16 +356,29 @@ mod tests {
     }
 
     #[test]
-    fn a_forgotten_request_is_not_confused_with_the_next_in_its_place() {
+    fn a_forgotten_request_is_not_confused_with_the_next() {
         let (mut pending, old) = opened(&[peer(1)]);
         assert_eq!(pending.forget(old).0, [peer(1)]);
         assert_eq!(pending.len(), 0);
         let new = pending.open(None, decode).unwrap();
         pending.add(new, peer(1));
-        assert_eq!(key(old), key(new));
         assert!(pending.complete(old, |_| true, Ok(Box::new(1_u8))).is_some());
         assert_eq!(poll(&mut pending, new), Poll::Pending);
         assert_eq!(pending.forget(old).0, []);
+    }
+
+    #[test]
+    fn an_outcome_comes_with_those_who_are_still_asked_and_frees_the_slot() {
+        let (mut pending, id) = opened(&[peer(1), peer(2), peer(3)]);
+        let response = Ok(Box::new(1_u8) as AnyResponse);
+        assert!(pending.complete(id, |asked| asked.is_peer(2), response).is_none());
+        let mut context = Context::from_waker(Waker::noop());
+        let Poll::Ready((Ok(_), mut asked)) = pending.poll(id, &mut context) else {
+            panic!("the request has no response");
+        };
+        asked.sort_by_key(|asked| asked.is_peer(3));
+        assert_eq!(asked, [peer(1), peer(3)]);
+        assert_eq!(pending.len(), 0);
     }
 
     #[test]

@@ -78,10 +78,11 @@ impl<'a, Q: Request> IntoFuture for RequestBuilder<'a, Q> {
 
     fn into_future(self) -> RequestFuture<'a, Q> {
         RequestFuture {
-            endpoint: self.endpoint,
+            slot: Slot { shared: self.endpoint.shared(), id: None },
             timeout: self.timeout,
-            start: Some((self.request, self.reach)),
-            in_flight: None,
+            request: Some(self.request),
+            reach: self.reach,
+            delivery: None,
         }
     }
 }
@@ -103,34 +104,45 @@ impl<Q> fmt::Debug for RequestBuilder<'_, Q> {
 /// those who were asked; whether they acted on the request is not known.
 #[must_use = "futures do nothing unless polled"]
 pub struct RequestFuture<'a, Q> {
-    endpoint: &'a Endpoint,
+    slot: Slot<'a>,
     timeout: Option<Duration>,
-    start: Option<(Q, Reach<'a>)>,
-    in_flight: Option<InFlight<Q>>,
-}
-
-struct InFlight<Q> {
-    slot: Slot,
+    // Until it is sent.
+    request: Option<Q>,
+    reach: Reach<'a>,
     // Set while somebody who is asked has no room for the request.
     delivery: Option<Box<Delivery<Q>>>,
 }
 
 /// A place in the table of requests in flight, freed when dropped.
-struct Slot {
-    shared: Arc<Shared>,
-    id: u64,
+struct Slot<'a> {
+    shared: &'a Arc<Shared>,
+    // From the first poll until the outcome is taken.
+    id: Option<u64>,
 }
 
-impl Drop for Slot {
-    fn drop(&mut self) {
-        let forgotten = self.shared.pending().forget(self.id);
-        for asked in &forgotten.0 {
+impl Slot<'_> {
+    fn free(&mut self) {
+        if let Some(id) = self.id.take() {
+            let (asked, _unused) = self.shared.pending().forget(id);
+            self.cancel(id, &asked);
+        }
+    }
+
+    /// Tells those who were asked that no answer is expected any more.
+    fn cancel(&self, id: u64, asked: &[Asked]) {
+        for asked in asked {
             if let Asked::Peer { connection, .. } = asked {
                 if let Some(connection) = self.shared.connection(*connection) {
-                    connection.cancel(self.id);
+                    connection.cancel(id);
                 }
             }
         }
+    }
+}
+
+impl Drop for Slot<'_> {
+    fn drop(&mut self) {
+        self.free();
     }
 }
 
@@ -138,26 +150,21 @@ impl Drop for Slot {
 impl<Q> Unpin for RequestFuture<'_, Q> {}
 
 impl<Q: Request> RequestFuture<'_, Q> {
-    fn begin(&mut self) -> Result<(), RequestError<Q>> {
-        let (request, reach) = self.start.take().expect("polled after it was ready");
-        let shared = self.endpoint.shared();
+    /// Takes a slot and sends the request to those who have room. Returns its id.
+    fn begin(&mut self) -> Result<u64, RequestError<Q>> {
+        assert!(self.request.is_some(), "a request is polled after it was ready");
+        let shared = self.slot.shared;
         let deadline = self.timeout.and_then(|timeout| shared.runtime.now().checked_add(timeout));
         let id = shared.pending().open(deadline, decode::<Q>);
+        self.slot.id = id;
         let id = id.ok_or(RequestError::Closed)?;
-        let slot = Slot { shared: shared.clone(), id };
         if let Some(deadline) = deadline {
             shared.look_at(deadline);
         }
-        let delivery = match begin(shared, &mut Some(request), &reach, Some(id)) {
-            Ok(Begun::Done(_)) => {
-                shared.pending().seal(id, Failure::Unanswered);
-                None
-            }
-            Ok(Begun::Waiting(delivery)) => Some(delivery),
-            Err(refused) => return Err(refused.into()),
-        };
-        self.in_flight = Some(InFlight { slot, delivery });
-        Ok(())
+        if let Begun::Waiting(delivery) = begin(shared, &mut self.request, &self.reach, Some(id))? {
+            self.delivery = Some(delivery);
+        }
+        Ok(id)
     }
 }
 
@@ -165,28 +172,40 @@ impl<Q: Request> Future for RequestFuture<'_, Q> {
     type Output = Result<Q::Response, RequestError<Q>>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        if self.in_flight.is_none() {
-            self.begin()?;
-        }
-        let timeout = self.timeout;
-        let in_flight = self.in_flight.as_mut().expect("the request has begun");
-        let shared = &in_flight.slot.shared;
-        if let Some(delivery) = &mut in_flight.delivery {
-            if delivery.poll(shared, context).is_ready() {
-                let nobody = match delivery.gone() {
-                    Some(peer) => Failure::PeerGone { peer, sent: false },
-                    None => Failure::Unanswered,
-                };
-                in_flight.delivery = None;
-                shared.pending().seal(in_flight.slot.id, nobody);
+        let this = &mut *self;
+        let shared = this.slot.shared;
+        let (id, has_begun) = match this.slot.id {
+            Some(id) => (id, false),
+            None => {
+                let begun = this.begin();
+                this.request = None;
+                (begun.inspect_err(|_| this.slot.free())?, true)
             }
+        };
+        let everybody_is_asked = match &mut this.delivery {
+            Some(delivery) => delivery.poll(shared, context).is_ready(),
+            None => has_begun,
+        };
+        let mut nobody = None;
+        if everybody_is_asked {
+            let gone = this.delivery.take().and_then(|delivery| delivery.gone());
+            nobody = Some(match gone {
+                Some(peer) => Failure::PeerGone { peer, sent: false },
+                None => Failure::Unanswered,
+            });
         }
-        let outcome = shared.pending().poll(in_flight.slot.id, context);
-        let Poll::Ready(outcome) = outcome else {
+        let mut pending = shared.pending();
+        if let Some(nobody) = nobody {
+            pending.seal(id, nobody);
+        }
+        let outcome = pending.poll(id, context);
+        drop(pending);
+        let Poll::Ready((outcome, asked)) = outcome else {
             return Poll::Pending;
         };
-        self.in_flight = None;
-        Poll::Ready(finish(outcome, timeout))
+        this.slot.id = None;
+        this.slot.cancel(id, &asked);
+        Poll::Ready(finish(outcome, this.timeout))
     }
 }
 

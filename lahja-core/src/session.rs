@@ -15,12 +15,11 @@ mod check;
 mod handle;
 mod send;
 
-use std::collections::HashSet;
-
 use slab::Slab;
 
 use crate::credit::Outlet;
 use crate::frame::FrameBuffer;
+use crate::hash::IdSet;
 use crate::limits::Limits;
 use crate::message::{FailureReason, Hello, Message, OLDEST_VERSION, Refusal, VERSION};
 
@@ -55,9 +54,10 @@ pub(crate) struct Session {
     acknowledged_by_peer: u64,
 
     // Requests that we sent and the peer has not ended.
-    asked: HashSet<u64>,
-    // Requests that the peer sent and we have not ended.
-    asking: HashSet<u64>,
+    asked: IdSet,
+    // Requests that the peer sent and we have not ended. The peer chooses the ids, and has no more
+    // than `limits.peer_requests` in flight.
+    asking: IdSet,
 }
 
 /// The bounds that matter to one session: ours until the peer has told its own.
@@ -110,7 +110,7 @@ pub(crate) enum Push {
     Missed,
     /// The peer does not want it any more, or the session has ended.
     Gone,
-    /// The frame would be longer than [both ends take](Session::max_frame).
+    /// The frame would be longer than both ends take.
     TooLarge,
 }
 
@@ -191,10 +191,10 @@ impl Session {
             announced: Slab::new(),
             epoch: 0,
             acknowledged_by_peer: 0,
-            asked: HashSet::new(),
-            asking: HashSet::new(),
+            asked: IdSet::default(),
+            asking: IdSet::default(),
         };
-        session.push(&Message::Hello(hello));
+        session.push(&Message::Hello(Box::new(hello)));
         session
     }
 

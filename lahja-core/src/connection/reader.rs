@@ -284,7 +284,7 @@ impl Inbound<'_> {
             Happening::Withdrawn { slot } => {
                 shared.remove_target(connection, slot);
                 // Who waits for room there waits for nobody any more.
-                connection.progress.notify(usize::MAX);
+                connection.progress.notify();
             }
             Happening::Acknowledged { freed } => {
                 self.flush();
@@ -297,10 +297,10 @@ impl Inbound<'_> {
                 if !freed.is_empty() {
                     shared.announce_refused(connection);
                 }
-                connection.progress.notify(usize::MAX);
+                connection.progress.notify();
             }
             Happening::Credit => {
-                connection.progress.notify(usize::MAX);
+                connection.progress.notify();
             }
             Happening::Event { number, request, payload } => {
                 self.open(number);
@@ -310,7 +310,7 @@ impl Inbound<'_> {
                 // Behind the events that came before it.
                 self.flush();
                 self.respond(id, response_type, payload);
-                connection.progress.notify(usize::MAX);
+                connection.progress.notify();
             }
             Happening::Failed { id, reason } => {
                 self.flush();
@@ -320,7 +320,7 @@ impl Inbound<'_> {
                 };
                 let asked = connection.id;
                 shared.pending().fail(id, |a| a.is_peer(asked), failure);
-                connection.progress.notify(usize::MAX);
+                connection.progress.notify();
             }
             // The answerer sees it when it looks; its answer is not sent.
             Happening::Cancelled { .. } => {}

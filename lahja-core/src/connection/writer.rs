@@ -210,7 +210,7 @@ impl Connection {
         }
         drop(outbound);
         if loaded.was_backlogged {
-            self.progress.notify(usize::MAX);
+            self.progress.notify();
         }
         waker.inspect(Waker::wake_by_ref);
     }
@@ -249,7 +249,7 @@ impl Connection {
             outbound.is_writing = true;
             drop(outbound);
             if was_backlogged {
-                self.progress.notify(usize::MAX);
+                self.progress.notify();
             }
             let (written, result) = writer.write(context);
             let mut outbound = lock(&self.outbound);
@@ -277,7 +277,7 @@ impl Connection {
         outbound.undelivered = Some(in_writer + queued);
         outbound.failed = true;
         drop(outbound);
-        self.progress.notify(usize::MAX);
+        self.progress.notify();
     }
 }
 

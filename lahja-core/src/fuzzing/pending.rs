@@ -210,11 +210,15 @@ impl Both {
     }
 
     fn forget(&mut self, id: u64, at: usize) {
-        let (mut asked, outcome) = self.pending.forget(id);
+        let (asked, outcome) = self.pending.forget(id);
         if at >= self.requests.len() {
             assert!(asked.is_empty() && outcome.is_none());
             return;
         }
+        self.forgotten(at, asked, outcome);
+    }
+
+    fn forgotten(&mut self, at: usize, mut asked: Vec<Asked>, outcome: Option<Outcome>) {
         let mut request = self.requests.swap_remove(at);
         let key = |asked: &Asked| match *asked {
             Asked::Local => (0, 0),
@@ -225,9 +229,11 @@ impl Both {
         assert_eq!(asked, request.asked);
         assert_eq!(outcome.map(number), request.ending);
         // Its place may be taken by another, which has nothing to do with it.
-        assert!(self.pending.decoder(id).is_none());
-        let gone = self.pending.poll(id, &mut Context::from_waker(Waker::noop()));
-        assert_eq!(gone.map(number), Poll::Ready(Err(Failure::Closed)));
+        assert!(self.pending.decoder(request.id).is_none());
+        match self.pending.poll(request.id, &mut Context::from_waker(Waker::noop())) {
+            Poll::Ready((Err(Failure::Closed), asked)) => assert!(asked.is_empty()),
+            other => panic!("a request that is forgotten is {other:?}"),
+        }
     }
 
     fn poll(&mut self, id: u64, at: usize) {
@@ -239,7 +245,7 @@ impl Both {
                 assert_eq!(request.ending, None);
                 request.waits = true;
             }
-            Poll::Ready(outcome) => assert_eq!(Some(number(outcome)), request.ending.take()),
+            Poll::Ready((outcome, asked)) => self.forgotten(at, asked, Some(outcome)),
         }
     }
 }

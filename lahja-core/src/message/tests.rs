@@ -26,7 +26,7 @@ fn golden() -> Vec<(Message<'static>, Vec<u8>)> {
     let response = Message::Response { id: 7, response_type: 1, payload: b"z" };
     let failure = Message::Failure { id: 7, reason: FailureReason::Unanswered };
     vec![
-        (Message::Hello(hello()), hello_bytes),
+        (Message::Hello(Box::new(hello())), hello_bytes),
         (Message::Refuse(Refusal::NameTaken), b"\x02\x02".to_vec()),
         (announce, b"\x03\x01\x05\x80\x80\x10\x09\0\0\0\0\0\0\0\x03a.B".to_vec()),
         (Message::Withdraw { epoch: 2, number: 5 }, b"\x04\x02\x05".to_vec()),
@@ -143,7 +143,7 @@ fn a_stranger_and_a_bad_name_are_told_apart() {
     let not_lahja = Message::decode(b"\x01GET /");
     assert_eq!(not_lahja, Err(ProtocolError::NotLahja));
     let mut bytes = Vec::new();
-    Message::Hello(hello()).encode(&mut bytes);
+    Message::Hello(Box::new(hello())).encode(&mut bytes);
     let name = bytes.windows(2).position(|two| two == b"e1").unwrap();
     bytes[name] = b'/';
     assert!(matches!(Message::decode(&bytes), Err(ProtocolError::BadName(_))));

@@ -11,7 +11,7 @@ use crate::message::{FailureReason, Hello, Message, Refusal};
 pub(crate) enum Happening<'a> {
     Nothing,
     /// Answer with [`Session::accept`] or [`Session::refuse`].
-    Hello(Hello),
+    Hello(Box<Hello>),
     Refused(Refusal),
     /// The handshake is done.
     Established,

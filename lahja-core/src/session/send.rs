@@ -195,7 +195,7 @@ mod tests {
         let limits = Limits { backlog: 100, ..Limits::default() };
         let mut session = Session::new(hello("a", 1, &limits), &limits);
         let peer = hello("b", 2, &limits);
-        session.handle(Message::Hello(peer.clone())).unwrap();
+        session.handle(Message::Hello(Box::new(peer.clone()))).unwrap();
         session.accept(&peer);
         session.ready();
         session.handle(Message::Ready).unwrap();

@@ -227,7 +227,7 @@ fn every_message_in_every_phase_is_legal_or_refused() {
             b"\xff",
         ];
         let fixed = fixed.map(|bytes| Message::decode(bytes).unwrap());
-        [Message::Hello(hello("c", 3, &limits))].into_iter().chain(fixed)
+        [Message::Hello(Box::new(hello("c", 3, &limits)))].into_iter().chain(fixed)
     };
     let greeting = || Session::new(hello("a", 1, &limits), &limits);
     let announcing = || {

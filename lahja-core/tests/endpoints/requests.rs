@@ -5,11 +5,25 @@ use std::time::Duration;
 use crate::common::{Number, Question, Text, join, mesh, run, settle, with_limits};
 use futures_lite::future::{poll_once, yield_now, zip};
 use lahja_core::{BroadcastError, Event, Limits, Received, RequestError};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 #[derive(Debug, Clone, Serialize, Deserialize, Event)]
 #[event(response = Number)]
 struct Depth(u64);
+
+#[derive(Debug, Serialize, Deserialize, Event)]
+#[event(response = Unwritable)]
+struct Unwelcome;
+
+/// An answer that panics when it is encoded.
+#[derive(Debug, Deserialize, Event)]
+struct Unwritable;
+
+impl Serialize for Unwritable {
+    fn serialize<S: Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
+        panic!("not to be encoded")
+    }
+}
 
 #[test]
 fn a_request_is_answered_by_a_handler_by_a_future_or_by_a_broadcast() {
@@ -43,6 +57,21 @@ fn a_request_is_answered_by_a_handler_by_a_future_or_by_a_broadcast() {
         settle().await;
         assert_eq!(b.stats().handler_panics, 0);
         assert_eq!(a.stats().requests_in_flight, 0);
+    });
+}
+
+#[test]
+fn an_answer_that_panics_when_it_is_encoded_is_counted_and_the_next_request_is_taken() {
+    run(|runtime| async move {
+        let [a, b] = mesh(&runtime, ["a", "b"]).await;
+        let answering = b.answer(|_: Received<Unwelcome>| Unwritable);
+        answering.ready().await.unwrap();
+        for panics in 1..=3 {
+            let end = a.request(Unwelcome).await;
+            assert!(matches!(end, Err(RequestError::Unanswered)), "{end:?}");
+            settle().await;
+            assert_eq!(b.stats().handler_panics, panics);
+        }
     });
 }
 

@@ -9,7 +9,7 @@ use crate::message::{FailureReason, Message, Refusal};
 impl End {
     /// Has the peer begin as one that keeps the rules.
     pub(super) fn shake_hands(&mut self, input: &mut Input<'_>) -> Result<(), ProtocolError> {
-        for message in [Message::Hello(hello("b", &limits(input))), Message::Ready] {
+        for message in [Message::Hello(Box::new(hello("b", &limits(input)))), Message::Ready] {
             let mut content = Vec::new();
             message.encode(&mut content);
             self.hear(&content, input)?;
@@ -62,7 +62,7 @@ impl End {
         let id = |input: &mut Input<'_>| u64::from(input.byte() % 4);
         Some(match kind {
             0 | 1 => return None,
-            2 => Message::Hello(hello("b", &limits(input))),
+            2 => Message::Hello(Box::new(hello("b", &limits(input)))),
             3 => Message::Ready,
             4 | 5 => Message::Announce {
                 epoch: self.epoch(input),

@@ -7,9 +7,9 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 use futures_lite::future::poll_once;
-use lahja_core::{BroadcastError, Endpoint, Lagged, Limits, Overflow, Stats};
+use lahja_core::{BroadcastError, Endpoint, Lagged, Limits, Overflow, Received, Stats};
 
-use super::{Number, Peer, Question, settle, wire};
+use super::{Number, Peer, Question, Text, settle, wire};
 use crate::common::{build, run, with_limits};
 
 /// A window that so many small numbers fill.
@@ -215,5 +215,35 @@ fn a_peer_that_reads_nothing_of_what_it_asks_for_is_let_go() {
         assert!(!a.is_connected_to("x"));
         let Stats { failed_handshakes, broken_connections, unsent_bytes, .. } = a.stats();
         assert_eq!((failed_handshakes, broken_connections, unsent_bytes), (0, 1, 0));
+    });
+}
+
+#[test]
+fn an_answer_for_which_there_is_no_room_waits_and_the_next_request_does_not() {
+    run(|runtime| async move {
+        let mut limits = Limits::default();
+        limits.backlog = 1;
+        let a = with_limits(&runtime, "a", limits);
+        let called = Arc::new(AtomicUsize::new(0));
+        let calls = called.clone();
+        let _answering = a.answer(move |question: Received<Question>| {
+            calls.fetch_add(1, Ordering::Relaxed);
+            Text(question.0.to_string())
+        });
+        let mut peer = Peer::join(&a, "x", &[]).await;
+        let number = peer.number_of::<Question>().await;
+        peer.take(0);
+        for id in 0..5 {
+            peer.say(&wire::request(number, id, &[0]));
+        }
+        settle().await;
+        assert_eq!(called.load(Ordering::Relaxed), 5);
+        peer.take(usize::MAX);
+        let mut answered = Vec::new();
+        for _ in 0..5 {
+            answered.push(peer.hear(wire::kind::RESPONSE).await[2]);
+        }
+        answered.sort_unstable();
+        assert_eq!(answered, [0, 1, 2, 3, 4]);
     });
 }
