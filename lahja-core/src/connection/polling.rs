@@ -92,9 +92,9 @@ impl Polling {
                 self.is_busy = now.saturating_duration_since(*last) >= BUSY;
                 if lasted < self.limit && !self.is_busy {
                     *last = now;
-                    let wait = match lasted < YIELD_AFTER {
-                        true => Wait::AskAgain,
-                        false => Wait::Yield,
+                    let wait = match self.shares_core || lasted >= YIELD_AFTER {
+                        true => Wait::Yield,
+                        false => Wait::AskAgain,
                     };
                     *yielded = match (*yielded, wait) {
                         (Yielded::Never, Wait::Yield) => Yielded::JustNow,
@@ -205,7 +205,7 @@ mod tests {
         while polling.wait(clock.after(1)) != Wait::Yield {}
         polling.arrived(|| clock.after(3));
         assert_eq!(polling.wait(clock.after(1)), Wait::Yield);
-        assert_eq!(polling.wait(clock.after(1)), Wait::AskAgain);
+        assert_eq!(polling.wait(clock.after(1)), Wait::Yield);
         polling.arrived(|| clock.after(3));
         assert_eq!(polling.wait(clock.after(1)), Wait::AskAgain);
     }
