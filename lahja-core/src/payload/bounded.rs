@@ -60,11 +60,13 @@ pub(super) fn decode<'de, S: DeserializeSeed<'de>>(
 ) -> Result<S::Value, PayloadError> {
     let mut input = Input { codec: Codec::from_bytes(bytes), budget: budget(bytes.len()) };
     let place = Place { input: &mut input, levels: max_depth, size: size_of::<S::Value>() };
-    let result = seed.deserialize(place);
-    match (result, input.left()) {
-        (Ok(value), 0) => Ok(value),
-        (Ok(_), extra) => Err(PayloadError::Trailing { len: bytes.len(), extra }),
-        (Err(failure), left) => Err(failure.explain(bytes.len(), left, max_depth)),
+    let value = match seed.deserialize(place) {
+        Ok(value) => value,
+        Err(failure) => return Err(failure.explain(bytes.len(), input.left(), max_depth)),
+    };
+    match input.left() {
+        0 => Ok(value),
+        extra => Err(PayloadError::Trailing { len: bytes.len(), extra }),
     }
 }
 
