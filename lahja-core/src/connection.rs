@@ -1,5 +1,6 @@
 //! One connection: a session, the transport it speaks over, and the two loops that drive it.
 
+mod ending;
 mod inlet;
 mod outbound;
 mod pace;

@@ -14,6 +14,7 @@
 mod check;
 mod handle;
 mod send;
+mod traffic;
 
 use std::collections::HashSet;
 
@@ -25,6 +26,7 @@ use crate::limits::Limits;
 use crate::message::{FailureReason, Hello, Message, OLDEST_VERSION, Refusal, VERSION};
 
 pub(crate) use handle::Happening;
+pub use traffic::{PeerTraffic, Traffic};
 
 /// The bytes of an event's or response's header at the most: kind, flags and two numbers, or one
 /// number and a type.
@@ -112,59 +114,6 @@ pub(crate) enum Push {
     Gone,
     /// The frame would be longer than [both ends take](Session::max_frame).
     TooLarge,
-}
-
-/// What went over one connection in one direction.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Traffic {
-    /// Frames of every kind.
-    pub frames: u64,
-    /// Events, requests among them.
-    pub events: u64,
-    /// Responses to requests.
-    pub responses: u64,
-    /// Bytes, with those in front of each frame.
-    pub bytes: u64,
-    /// Events that the sender left out, since the receiver was stalled or defines them otherwise.
-    pub missed: u64,
-}
-
-impl Traffic {
-    pub(crate) fn count(&mut self, message: &Message<'_>) {
-        self.frames += 1;
-        match message {
-            Message::Event { .. } => self.events += 1,
-            Message::Response { .. } => self.responses += 1,
-            _ => {}
-        }
-    }
-
-    pub(crate) fn add(&mut self, more: Self) {
-        let Self { frames, events, responses, bytes, missed } = self;
-        *frames += more.frames;
-        *events += more.events;
-        *responses += more.responses;
-        *bytes += more.bytes;
-        *missed = missed.saturating_add(more.missed);
-    }
-}
-
-/// What went over the connection to one peer, or over several.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct PeerTraffic {
-    /// What was queued to be sent to the peer.
-    pub sent: Traffic,
-    /// What was received from it.
-    pub received: Traffic,
-}
-
-impl PeerTraffic {
-    pub(crate) fn add(&mut self, more: Self) {
-        self.sent.add(more.sent);
-        self.received.add(more.received);
-    }
 }
 
 impl Session {

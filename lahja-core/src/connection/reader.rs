@@ -2,12 +2,12 @@
 
 use std::future::poll_fn;
 use std::sync::{Arc, OnceLock};
-use std::task::Poll;
 use std::thread::{available_parallelism, yield_now as yield_thread};
 use std::time::Duration;
 
 use futures_lite::future::{or, yield_now};
 
+use super::ending::Ending;
 use super::polling::{Polling, Wait};
 use super::{Connection, End, Inlet};
 use crate::error::{ConnectError, ProtocolError};
@@ -407,40 +407,6 @@ impl Inbound<'_> {
             }
             // Others who were asked may do better.
             Err(failure) => self.shared.pending().fail(id, is_it, failure),
-        }
-    }
-}
-
-/// Takes a connection off its endpoint, in whatever way its reader ends.
-struct Ending<'a> {
-    connection: &'a Arc<Connection>,
-    shared: &'a Arc<Shared>,
-    end: End,
-    refused: bool,
-}
-
-impl Drop for Ending<'_> {
-    fn drop(&mut self) {
-        let error = match std::mem::replace(&mut self.end, End::Stopped) {
-            End::Peer => ConnectError::Gone,
-            End::Stopped => ConnectError::Closed,
-            End::Error(error) => error,
-        };
-        let connection = self.connection;
-        connection.update(Session::end);
-        self.shared.remove_connection(connection, connection.written());
-        let (error, was_established) = connection.end(error);
-        // A refusal still has to reach the peer; anything else ends here.
-        if !self.refused {
-            connection.stop();
-        }
-        self.shared.connections_changed();
-        // What a user's subscriber makes of it comes last.
-        match was_established {
-            true => self.shared.trouble.disconnected(&connection.peer().name, &error),
-            // An endpoint that closes cuts handshakes short.
-            false if self.shared.is_closed() => {}
-            false => self.shared.trouble.not_connected(&error),
         }
     }
 }

@@ -1,4 +1,5 @@
 use super::*;
+use crate::name::EndpointName;
 
 fn hello() -> Hello {
     Hello {
