@@ -199,7 +199,7 @@ impl Connection {
     /// Returns the bytes that wait to be written.
     pub(crate) fn unsent(&self) -> u64 {
         let outbound = lock(&self.outbound);
-        outbound.session.queued() - outbound.written
+        outbound.session.queued() - outbound.session.written()
     }
 
     /// Returns what is charged for events that have come and are not consumed.

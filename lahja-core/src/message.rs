@@ -19,10 +19,18 @@
 //! | 0x0b | Cancel | request id (varint) | |
 //! | 0x0c | Lagged | number, count (varint each) | |
 //! | 0x0d | Goodbye | | |
+//! | 0x0e | Begin | flags (u8), number (varint), request id (varint, flag 1), options (flag 2), total length of the payload (varint) | |
+//! | 0x0f | Part | flags (u8, flag 1: the last), number (varint) | bytes of the payload |
+//! | 0x10 | Abandon | number (varint) | |
 //! | 0x80 | Mismatch | number (varint) | |
 //!
 //! Mismatch says that events of a topic cannot be sent, since the peer defines their type otherwise;
 //! it is followed by Lagged for each of them.
+//!
+//! Begin, Part and Abandon are sent to a peer alone whose features have bit 0. An event that has begun
+//! is charged as a whole then, and comes where its last part does: what is sent between its parts
+//! comes before it. Of each number one event at a time is under way in parts. Abandon says that the
+//! rest of it does not come; nothing of the event does, and its credit is returned.
 //!
 //! A kind of 0x80 and above is optional: a reader that does not know it skips the frame. Options
 //! are likewise skipped by readers that have no use for them; no other flag may be set. Bytes
@@ -37,7 +45,7 @@ use crate::hash;
 
 pub(crate) use hello::{Hello, MAX_GROUPS};
 
-use header::{Header, put_numbers, put_text, put_varint};
+use header::{Header, put_event, put_numbers, put_text, put_varint};
 
 /// The version of the protocol that this build speaks, and the oldest that it understands.
 pub(crate) const VERSION: u8 = 1;
@@ -48,6 +56,10 @@ pub(crate) const MAX_TOPIC_NAME: usize = 255;
 
 const FLAG_REQUEST: u8 = 1;
 const FLAG_OPTIONS: u8 = 2;
+const FLAG_LAST: u8 = 1;
+
+/// The bit in [`Hello::features`] of an endpoint that takes events in parts.
+pub(crate) const TAKES_PARTS: u64 = 1;
 
 mod kind {
     pub(super) const HELLO: u8 = 0x01;
@@ -63,6 +75,9 @@ mod kind {
     pub(super) const CANCEL: u8 = 0x0b;
     pub(super) const LAGGED: u8 = 0x0c;
     pub(super) const GOODBYE: u8 = 0x0d;
+    pub(super) const BEGIN: u8 = 0x0e;
+    pub(super) const PART: u8 = 0x0f;
+    pub(super) const ABANDON: u8 = 0x10;
     pub(super) const MISMATCH: u8 = 0x80;
     /// From [`MISMATCH`] on kinds that are not known are skipped.
     pub(super) const UNKNOWN: u8 = 0x81;
@@ -115,12 +130,34 @@ pub(crate) enum Message<'a> {
         count: u64,
     },
     Goodbye,
+    /// An event follows in parts.
+    Begin {
+        number: u32,
+        request: Option<u64>,
+        total: u64,
+    },
+    Part {
+        number: u32,
+        place: Place,
+        payload: &'a [u8],
+    },
+    /// The rest of an event that has begun does not follow.
+    Abandon {
+        number: u32,
+    },
     /// What is broadcast as this topic is of another structure.
     Mismatch {
         number: u32,
     },
     /// A kind that this build does not know and may skip.
     Unknown,
+}
+
+/// Where in an event's payload a part belongs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    Within,
+    Last,
 }
 
 /// Why an endpoint does not want a connection.
@@ -159,6 +196,7 @@ impl Message<'_> {
     pub(crate) fn count_users(content: &[u8]) -> u64 {
         match content.first() {
             Some(&(kind::EVENT | kind::RESPONSE)) => 1,
+            Some(&kind::PART) => content.get(1).map_or(0, |flags| (flags & FLAG_LAST).into()),
             Some(&kind::LAGGED) => match Self::decode(content) {
                 Ok(Message::Lagged { count, .. }) => count,
                 _ => 0,
@@ -182,6 +220,9 @@ impl Message<'_> {
             Message::Cancel { .. } => "Cancel",
             Message::Lagged { .. } => "Lagged",
             Message::Goodbye => "Goodbye",
+            Message::Begin { .. } => "Begin",
+            Message::Part { .. } => "Part",
+            Message::Abandon { .. } => "Abandon",
             Message::Mismatch { .. } => "Mismatch",
             Message::Unknown => "unknown",
         }
@@ -209,12 +250,7 @@ impl Message<'_> {
                 put_numbers(out, kind::CREDIT, &[number.into(), bytes]);
             }
             Message::Event { number, request, payload } => {
-                let flags = if request.is_some() { FLAG_REQUEST } else { 0 };
-                out.extend_from_slice(&[kind::EVENT, flags]);
-                put_varint(out, number.into());
-                if let Some(id) = request {
-                    put_varint(out, id);
-                }
+                put_event(out, kind::EVENT, number, request);
                 out.extend_from_slice(payload);
             }
             Message::Response { id, response_type, payload } => {
@@ -232,6 +268,17 @@ impl Message<'_> {
                 put_numbers(out, kind::LAGGED, &[number.into(), count]);
             }
             Message::Goodbye => out.push(kind::GOODBYE),
+            Message::Begin { number, request, total } => {
+                put_event(out, kind::BEGIN, number, request);
+                put_varint(out, total);
+            }
+            Message::Part { number, place, payload } => {
+                let flags = if place == Place::Last { FLAG_LAST } else { 0 };
+                out.extend_from_slice(&[kind::PART, flags]);
+                put_varint(out, number.into());
+                out.extend_from_slice(payload);
+            }
+            Message::Abandon { number } => put_numbers(out, kind::ABANDON, &[number.into()]),
             Message::Mismatch { number } => put_numbers(out, kind::MISMATCH, &[number.into()]),
             Message::Unknown => out.push(kind::UNKNOWN),
         }
@@ -277,13 +324,7 @@ impl Message<'_> {
                 Message::Credit { number: header.varint_u32()?, bytes: header.varint()? }
             }
             kind::EVENT => {
-                let flags = header.flags(FLAG_REQUEST | FLAG_OPTIONS)?;
-                let number = header.varint_u32()?;
-                let request = match flags & FLAG_REQUEST {
-                    0 => None,
-                    _ => Some(header.varint()?),
-                };
-                header.skip_options(flags)?;
+                let (number, request) = header.event()?;
                 Message::Event { number, request, payload: header.rest }
             }
             kind::RESPONSE => {
@@ -302,6 +343,18 @@ impl Message<'_> {
                 Message::Lagged { number: header.varint_u32()?, count: header.varint()? }
             }
             kind::GOODBYE => Message::Goodbye,
+            kind::BEGIN => {
+                let (number, request) = header.event()?;
+                Message::Begin { number, request, total: header.varint()? }
+            }
+            kind::PART => {
+                let place = match header.flags(FLAG_LAST)? {
+                    0 => Place::Within,
+                    _ => Place::Last,
+                };
+                Message::Part { number: header.varint_u32()?, place, payload: header.rest }
+            }
+            kind::ABANDON => Message::Abandon { number: header.varint_u32()? },
             kind::MISMATCH => Message::Mismatch { number: header.varint_u32()? },
             kind::UNKNOWN.. => Message::Unknown,
             kind => return Err(ProtocolError::UnknownKind { kind }),

@@ -12,6 +12,7 @@ use futures_lite::future::{or, yield_now};
 use super::ending::Ending;
 use super::polling::{Polling, Wait};
 use super::{Connection, End};
+use crate::credit::charge;
 use crate::error::{ConnectError, ProtocolError};
 use crate::frame::PREFIX_LEN;
 use crate::inbox::MAX_PACKED;
@@ -183,7 +184,7 @@ impl Inbound<'_> {
         if let Some((number, payload)) = Message::decode_plain_event(content) {
             let is_known = match &mut self.run {
                 Some(run) if run.number == number && payload.len() <= MAX_PACKED => {
-                    run.packed.inlet().receive(payload)?;
+                    run.packed.inlet().receive(payload.len())?;
                     run.packed.push(payload);
                     true
                 }
@@ -255,6 +256,22 @@ impl Inbound<'_> {
             Happening::Event { number, request, payload } => {
                 self.open(number);
                 self.receive(number, request, payload)?;
+            }
+            Happening::Begun { number, total } => {
+                if let Some(inlet) = connection.inlet(number) {
+                    inlet.receive(total)?;
+                }
+            }
+            Happening::Whole { number, request, payload } => {
+                self.open(number);
+                self.hand_over(number, request, |stage, reply, wakes| {
+                    stage.receive_whole(payload, reply, wakes)
+                });
+            }
+            Happening::Abandoned { number, total } => {
+                if let Some(inlet) = connection.inlet(number) {
+                    inlet.release(charge(total));
+                }
             }
             Happening::Response { id, response_type, payload } => {
                 // Behind the events that came before it.

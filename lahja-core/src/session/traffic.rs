@@ -1,6 +1,6 @@
 //! Counts of what went over a connection.
 
-use crate::message::Message;
+use crate::message::{Message, Place};
 
 /// What went over one connection in one direction.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -22,7 +22,7 @@ impl Traffic {
     pub(crate) fn count(&mut self, message: &Message<'_>) {
         self.frames += 1;
         match message {
-            Message::Event { .. } => self.events += 1,
+            Message::Event { .. } | Message::Part { place: Place::Last, .. } => self.events += 1,
             Message::Response { .. } => self.responses += 1,
             _ => {}
         }

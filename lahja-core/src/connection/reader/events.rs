@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use super::Inbound;
 use crate::connection::Inlet;
-use crate::error::ProtocolError;
+use crate::error::{PayloadError, ProtocolError};
 use crate::inbox::{MAX_PACKED, Packed};
 use crate::reply::Reply;
-use crate::topic::AnyStage;
+use crate::topic::{AnyStage, Wakes};
 
 /// What one number stands for.
 pub(super) struct Entry {
@@ -58,7 +58,7 @@ impl Inbound<'_> {
         };
         if payload.len() <= MAX_PACKED && entry.stage.begin(&mut self.wakes) {
             let inlet = entry.inlet.clone();
-            inlet.receive(payload)?;
+            inlet.receive(payload.len())?;
             let mut packed = Packed::new(inlet, self.shared.limits.depth, entry.packed);
             packed.push(payload);
             self.run = Some(Run { number, packed });
@@ -98,22 +98,36 @@ impl Inbound<'_> {
         request: Option<u64>,
         payload: &[u8],
     ) -> Result<(), ProtocolError> {
+        if let Some(Some(entry)) = self.entries.get(number as usize) {
+            entry.inlet.receive(payload.len())?;
+        }
+        self.hand_over(number, request, |stage, reply, wakes| stage.receive(payload, reply, wakes));
+        Ok(())
+    }
+
+    /// Hands an event that is counted to the subscriptions of its topic.
+    pub(super) fn hand_over(
+        &mut self,
+        number: u32,
+        request: Option<u64>,
+        stage: impl FnOnce(
+            &mut dyn AnyStage,
+            Option<Arc<Reply>>,
+            &mut Wakes,
+        ) -> Result<(), PayloadError>,
+    ) {
         self.stage_for(number);
         self.end_run();
-        let Some(Some(entry)) = self.entries.get_mut(number as usize) else {
-            return Ok(());
-        };
+        let Some(Some(entry)) = self.entries.get_mut(number as usize) else { return };
         let inlet = &entry.inlet;
-        inlet.receive(payload)?;
         let reply = request.map(|id| {
             let connection = self.connection.clone();
             Reply::to_peer(connection, id, inlet.topic.response())
         });
-        if let Err(error) = entry.stage.receive(payload, reply.clone(), &mut self.wakes) {
+        if let Err(error) = stage(&mut *entry.stage, reply.clone(), &mut self.wakes) {
             let event = inlet.topic.name();
             self.shared.trouble.malformed(inlet.origin(), event, &error);
             reply.inspect(|reply| reply.refuse());
         }
-        Ok(())
     }
 }
