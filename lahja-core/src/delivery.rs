@@ -92,22 +92,27 @@ pub(crate) fn begin<E: Event>(
     let mut delivery = None;
     let targets = || audience.targets.alike.iter().filter(|t| reach.admits_peer(&t.peer));
     if let Some(max) = audience.max_frame(reach) {
-        let places = targets().enumerate().filter(|(at, target)| {
-            // Two types of one name at a peer are one place to ask.
-            let is_asked = |other: &Peer| other.connection.id == target.connection.id;
-            request.is_none() || !targets().take(*at).any(is_asked)
-        });
-        let places = places.map(|(_, target)| target);
+        // Two types of one name at a peer are one place to ask.
+        let is_asked = |at: usize, target: &Peer| {
+            let is_there = |other: &Peer| other.connection.id == target.connection.id;
+            request.is_some() && targets().take(at).any(is_there)
+        };
         let send = |encoding: Encoding<'_>| {
             let payload = match encoding {
                 Encoding::Short(payload) => payload,
                 Encoding::Long(payload) => {
+                    let places =
+                        targets().enumerate().filter(|(at, target)| !is_asked(*at, target));
+                    let places = places.map(|(_, target)| target);
                     (reached, delivery) = Delivery::begin_large(shared, places, request, payload);
                     turn = Turn::IsOver;
                     return;
                 }
             };
-            for target in places {
+            for (at, target) in targets().enumerate() {
+                if is_asked(at, target) {
+                    continue;
+                }
                 let (push, its_turn) = push(shared, target, request, payload, &mut burst);
                 reached |= push != Push::Gone;
                 if its_turn == Turn::IsOver {
@@ -193,11 +198,14 @@ fn encode<E: Event, R>(
     if len > max {
         return Err(Refused::TooLarge(take(event), len, max));
     }
-    if payload_len > WHOLE {
-        scratch.truncate(payload_len);
-        return Ok(send(Encoding::Long(scratch)));
-    }
-    let sent = send(Encoding::Short(&scratch[..payload_len]));
+    let encoding = match payload_len {
+        0..=WHOLE => Encoding::Short(&scratch[..payload_len]),
+        _ => {
+            scratch.truncate(payload_len);
+            Encoding::Long(std::mem::take(&mut scratch))
+        }
+    };
+    let sent = send(encoding);
     if scratch.len() <= MAX_SCRATCH {
         let _ = SCRATCH.try_with(|kept| kept.set(scratch));
     }
