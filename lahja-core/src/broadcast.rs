@@ -146,6 +146,9 @@ impl<'a, E: Event> Broadcast<'a, E> {
 
     /// Sends without waiting: to everybody within reach, or if somebody has no room to nobody.
     ///
+    /// A large event leaves as a whole, and what is sent after it waits for that. Where small events
+    /// are not to wait for large ones, await the broadcast of those: it sends them in parts.
+    ///
     /// # Errors
     ///
     /// As for awaiting the broadcast, and [`BroadcastError::Full`] with the event if a subscriber
@@ -193,7 +196,10 @@ impl<E> fmt::Debug for Broadcast<'_, E> {
 /// # Cancel safety
 ///
 /// Nothing happens before the first poll. Dropped while it waits for room, it has sent the event
-/// to all who had room and will not send it to the others.
+/// to all who had room and will not send it to the others. An event of more than 128 KiB leaves in
+/// parts: dropped before the last, the future takes it back from those who have not got all of it,
+/// and they see nothing of it. While the future is kept and not polled, others of the same type may
+/// wait.
 #[must_use = "futures do nothing unless polled"]
 pub struct BroadcastFuture<'a, E> {
     endpoint: &'a Endpoint,
@@ -330,7 +336,7 @@ fn answer<R: Event>(reply: &Reply, response: R) -> Result<Answered<R>, Broadcast
     };
     let mut response = Some(response);
     let max = connection.peer().max_frame;
-    let push = encode(&mut response, max, |payload| reply.push::<R>(payload))?;
+    let push = encode(&mut response, max, |encoding| reply.push::<R>(encoding.bytes()))?;
     match (push, response) {
         (Push::Full, Some(response)) => Ok(Answered::Full(response)),
         (Push::Missed | Push::Gone | Push::TooLarge, Some(response)) => {

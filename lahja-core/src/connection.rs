@@ -1,5 +1,6 @@
 //! One connection: a session, the transport it speaks over, and the two loops that drive it.
 
+mod ending;
 mod inlet;
 mod outbound;
 mod pace;
@@ -202,7 +203,7 @@ impl Connection {
     /// Returns the bytes that wait to be written.
     pub(crate) fn unsent(&self) -> u64 {
         let outbound = lock(&self.outbound);
-        outbound.session.queued() - outbound.written
+        outbound.session.queued() - outbound.session.written()
     }
 
     /// Returns what is charged for events that have come and are not consumed.

@@ -1,6 +1,8 @@
 //! Handing one event to everybody who wants it, first to those who have room.
 
+mod local;
 mod now;
+mod parts;
 
 use std::cell::Cell;
 use std::pin::Pin;
@@ -11,18 +13,20 @@ use event_listener::{EventListener, Listener};
 
 use crate::connection::{Burst, Connection, Turn};
 use crate::error::PayloadError;
-use crate::event::{Event, Received, Source};
+use crate::event::{Event, Received};
 use crate::inbox::Inbox;
 use crate::name::EndpointName;
 use crate::payload;
 use crate::pending::Asked;
-use crate::reply::Reply;
 use crate::routing::{Reach, Target};
-use crate::session::{MAX_HEADER, Push};
+use crate::session::{MAX_HEADER, Push, WHOLE};
 use crate::shared::{Audience, Shared};
-use crate::topic::{Offer, Topic, offer, passes};
+use crate::topic::{Offer, offer};
 
 pub(crate) use now::begin_now;
+
+use local::{begin_locally, wanting};
+use parts::{Recipient, Step};
 
 type Peer = Target<Arc<Connection>>;
 
@@ -31,6 +35,8 @@ pub(crate) struct Delivery<E> {
     // What is encoded, for peers.
     payload: Vec<u8>,
     peers: Vec<Peer>,
+    // Those who get it in parts.
+    recipients: Vec<Recipient>,
     // The event itself, for subscriptions of this endpoint.
     event: Option<Received<E>>,
     inboxes: Vec<Arc<Inbox<E>>>,
@@ -86,11 +92,25 @@ pub(crate) fn begin<E: Event>(
     let mut delivery = None;
     let targets = || audience.targets.alike.iter().filter(|t| reach.admits_peer(&t.peer));
     if let Some(max) = audience.max_frame(reach) {
-        let send = |payload: &[u8]| {
+        // Two types of one name at a peer are one place to ask.
+        let is_asked = |at: usize, target: &Peer| {
+            let is_there = |other: &Peer| other.connection.id == target.connection.id;
+            request.is_some() && targets().take(at).any(is_there)
+        };
+        let send = |encoding: Encoding<'_>| {
+            let payload = match encoding {
+                Encoding::Short(payload) => payload,
+                Encoding::Long(payload) => {
+                    let places =
+                        targets().enumerate().filter(|(at, target)| !is_asked(*at, target));
+                    let places = places.map(|(_, target)| target);
+                    (reached, delivery) = Delivery::begin_large(shared, places, request, payload);
+                    turn = Turn::IsOver;
+                    return;
+                }
+            };
             for (at, target) in targets().enumerate() {
-                // Two types of one name at a peer are one place to ask.
-                let is_asked = |other: &Peer| other.connection.id == target.connection.id;
-                if request.is_some() && targets().take(at).any(is_asked) {
+                if is_asked(at, target) {
                     continue;
                 }
                 let (push, its_turn) = push(shared, target, request, payload, &mut burst);
@@ -130,17 +150,43 @@ fn begin_with<E: Event>(
     request: Option<u64>,
 ) -> Result<Begun<E>, Refused<E>> {
     let push = |payload: &[u8]| push(shared, target, request, payload, &mut Burst::default());
-    let send = |payload: &[u8]| match push(payload) {
-        (Push::Full, _) => {
-            let mut delivery = Delivery::boxed(request);
-            delivery.add(target, payload);
-            Some(Begun::Waiting(delivery))
+    let send = |encoding: Encoding<'_>| {
+        let payload = match encoding {
+            Encoding::Short(payload) => payload,
+            Encoding::Long(payload) => {
+                let (reached, rest) = Delivery::begin_large(shared, [target], request, payload);
+                let done = Begun::Done(Turn::IsOver);
+                return reached.then(|| rest.map_or(done, Begun::Waiting));
+            }
+        };
+        match push(payload) {
+            (Push::Full, _) => {
+                let mut delivery = Delivery::boxed(request);
+                delivery.add(target, payload);
+                Some(Begun::Waiting(delivery))
+            }
+            (Push::Gone, _) => None,
+            (_, turn) => Some(Begun::Done(turn)),
         }
-        (Push::Gone, _) => None,
-        (_, turn) => Some(Begun::Done(turn)),
     };
     let begun = encode(event, target.peer.max_frame, send)?;
     begun.ok_or_else(|| nobody(shared, take(event), None))
+}
+
+/// What is encoded of an event.
+pub(crate) enum Encoding<'a> {
+    Short(&'a [u8]),
+    /// It is worth to be kept, and to be sent in parts.
+    Long(Vec<u8>),
+}
+
+impl Encoding<'_> {
+    pub(crate) fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Short(payload) => payload,
+            Self::Long(payload) => payload,
+        }
+    }
 }
 
 /// Encodes an event and has it sent, unless its frame would be longer than `max`.
@@ -148,20 +194,27 @@ fn begin_with<E: Event>(
 pub(crate) fn encode<E: Event, R>(
     event: &mut Option<E>,
     max: usize,
-    send: impl FnOnce(&[u8]) -> R,
+    send: impl FnOnce(Encoding<'_>) -> R,
 ) -> Result<R, Refused<E>> {
     // A thread that ends has none.
     let mut scratch = SCRATCH.try_with(Cell::take).unwrap_or_default();
     let encoded = payload::encode_over(event.as_ref().expect(IS_THERE), &mut scratch);
-    let payload = match encoded {
-        Ok(len) => &scratch[..len],
+    let payload_len = match encoded {
+        Ok(len) => len,
         Err(error) => return Err(Refused::Unencodable(take(event), error)),
     };
-    let len = payload.len() + MAX_HEADER;
+    let len = payload_len + MAX_HEADER;
     if len > max {
         return Err(Refused::TooLarge(take(event), len, max));
     }
-    let sent = send(payload);
+    let encoding = match payload_len {
+        0..=WHOLE => Encoding::Short(&scratch[..payload_len]),
+        _ => {
+            scratch.truncate(payload_len);
+            Encoding::Long(std::mem::take(&mut scratch))
+        }
+    };
+    let sent = send(encoding);
     if scratch.len() <= MAX_SCRATCH {
         let _ = SCRATCH.try_with(|kept| kept.set(scratch));
     }
@@ -204,56 +257,6 @@ fn take<E>(event: &mut Option<E>) -> E {
     event.take().expect(IS_THERE)
 }
 
-/// Returns the subscriptions of this endpoint that want its own events.
-fn wanting<E: Event>(shared: &Shared, topic: &Topic<E>) -> Vec<Arc<Inbox<E>>> {
-    let inboxes = topic.inboxes();
-    let wanting = inboxes.iter().filter(|inbox| inbox.config.wants(&shared.name));
-    wanting.cloned().collect()
-}
-
-/// Hands the event to this endpoint's own subscriptions. Tells whether there are any.
-fn begin_locally<E: Event>(
-    shared: &Arc<Shared>,
-    topic: &Topic<E>,
-    event: &mut Option<E>,
-    request: Option<u64>,
-    delivery: &mut Option<Box<Delivery<E>>>,
-) -> bool {
-    let mut wanting = wanting(shared, topic);
-    if wanting.is_empty() {
-        return false;
-    }
-    let event = take(event);
-    let reply = request.map(|id| {
-        shared.pending().add(id, Asked::Local);
-        Reply::to_self::<E>(Arc::downgrade(shared), id)
-    });
-    wanting.retain(|inbox| passes(inbox, &event));
-    let source = Source::new(shared.name.clone());
-    let rest = match &wanting[..] {
-        [] => None,
-        [inbox] => {
-            let mut event = Some(Received::new(event, source, reply));
-            let taken = offer(inbox, || event.take().expect("an offer is taken once"));
-            match taken {
-                Offer::Taken => None,
-                Offer::Full => event.map(Received::into_shared),
-            }
-        }
-        _ => {
-            let event = Received::shared(Arc::new(event), source, reply);
-            wanting.retain(|inbox| matches!(offer(inbox, || event.share()), Offer::Full));
-            (!wanting.is_empty()).then_some(event)
-        }
-    };
-    if let Some(event) = rest {
-        let delivery = delivery.get_or_insert_with(|| Delivery::boxed(request));
-        delivery.event = Some(event);
-        delivery.inboxes = wanting;
-    }
-    true
-}
-
 #[inline]
 fn push(
     shared: &Shared,
@@ -286,6 +289,7 @@ impl<E: Event> Delivery<E> {
         Box::new(Self {
             payload: Vec::new(),
             peers: Vec::new(),
+            recipients: Vec::new(),
             event: None,
             inboxes: Vec::new(),
             request,
@@ -320,11 +324,24 @@ impl<E: Event> Delivery<E> {
             }
             let Self { payload, request, event, gone, .. } = self;
             let mut burst = Burst::default();
+            let mut goes_on = false;
+            self.recipients.retain_mut(|recipient| {
+                match recipient.advance(shared, *request, payload, &mut burst) {
+                    Step::Done => return false,
+                    Step::Gone => {
+                        note_gone(gone, recipient.target());
+                        return false;
+                    }
+                    Step::Waits(listener) => listeners.push(listener),
+                    Step::GoesOn => goes_on = true,
+                }
+                true
+            });
             self.peers.retain(|target| {
                 let listener = target.connection.wait_for_room(target.slot, now);
                 let (push, _) = push(shared, target, *request, payload, &mut burst);
-                if push == Push::Gone && target.connection.has_left() {
-                    *gone = Some(target.peer.name.clone());
+                if push == Push::Gone {
+                    note_gone(gone, target);
                 }
                 let is_full = push == Push::Full;
                 if is_full {
@@ -341,13 +358,13 @@ impl<E: Event> Delivery<E> {
                 }
                 is_full
             });
-            if listeners.is_empty() {
+            if listeners.is_empty() && !goes_on {
                 return Poll::Ready(());
             }
             if let Some(at) = now.checked_add(shared.limits.stalled_after) {
                 shared.look_at(at);
             }
-            let mut is_notified = false;
+            let mut is_notified = goes_on;
             for listener in &mut listeners {
                 is_notified |= Pin::new(listener).poll(context).is_ready();
             }
@@ -355,7 +372,19 @@ impl<E: Event> Delivery<E> {
             if !is_notified {
                 return Poll::Pending;
             }
+            if !self.recipients.is_empty() {
+                // What is large takes long enough for others to have their turn.
+                context.waker().wake_by_ref();
+                return Poll::Pending;
+            }
         }
+    }
+}
+
+/// Notes a peer that has ended, rather than lost interest.
+fn note_gone(gone: &mut Option<EndpointName>, target: &Peer) {
+    if target.connection.has_left() {
+        *gone = Some(target.peer.name.clone());
     }
 }
 

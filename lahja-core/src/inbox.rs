@@ -2,6 +2,7 @@
 
 mod charge;
 mod packed;
+mod whole;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -21,6 +22,7 @@ use crate::sync::{
 
 pub(crate) use charge::{Charge, Credit};
 pub(crate) use packed::{Consumed, MAX_PACKED, Packed};
+pub(crate) use whole::Whole;
 
 use charge::LocalRoom;
 
@@ -92,6 +94,8 @@ pub(crate) enum Entry<E> {
     Item(Item<E>),
     /// Events of one peer, to be decoded. There are none where some may be dropped.
     Packed(Packed),
+    /// A large event of a peer, to be decoded likewise.
+    Whole(Whole),
 }
 
 /// What a consumer gets.
@@ -242,6 +246,7 @@ impl<E> Inbox<E> {
             Entry::Item(Item::Event(..)) => 1,
             Entry::Item(_) => 0,
             Entry::Packed(packed) => packed.count(),
+            Entry::Whole(_) => 1,
         };
         lock(&self.queue).entries.iter().map(count).sum()
     }

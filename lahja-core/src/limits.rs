@@ -21,7 +21,8 @@ pub(crate) const MIN_FRAME: u32 = 256;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
-    /// The longest frame, in bytes, sent or received; at least 256. Default: 16 MiB.
+    /// The longest frame, in bytes, sent or received, and the longest event, in however many parts
+    /// it comes; at least 256. Default: 16 MiB.
     pub frame: u32,
     /// The deepest nesting of an event's value. Default: 64.
     pub depth: usize,

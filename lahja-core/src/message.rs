@@ -19,10 +19,18 @@
 //! | 0x0b | Cancel | request id (varint) | |
 //! | 0x0c | Lagged | number, count (varint each) | |
 //! | 0x0d | Goodbye | | |
+//! | 0x0e | Begin | flags (u8), number (varint), request id (varint, flag 1), options (flag 2), total length of the payload (varint) | |
+//! | 0x0f | Part | flags (u8, flag 1: the last), number (varint) | bytes of the payload |
+//! | 0x10 | Abandon | number (varint) | |
 //! | 0x80 | Mismatch | number (varint) | |
 //!
 //! Mismatch says that events of a topic cannot be sent, since the peer defines their type otherwise;
 //! it is followed by Lagged for each of them.
+//!
+//! Begin, Part and Abandon are sent to a peer alone whose features have bit 0. An event that has begun
+//! is charged as a whole then, and comes where its last part does: what is sent between its parts
+//! comes before it. Of each number one event at a time is under way in parts. Abandon says that the
+//! rest of it does not come; nothing of the event does, and its credit is returned.
 //!
 //! A kind of 0x80 and above is optional: a reader that does not know it skips the frame. Options
 //! are likewise skipped by readers that have no use for them; no other flag may be set. Bytes
@@ -30,12 +38,14 @@
 //! fields.
 
 mod header;
+mod hello;
 
 use crate::error::ProtocolError;
 use crate::hash;
-use crate::name::EndpointName;
 
-use header::{Header, put_numbers, put_text, put_varint};
+pub(crate) use hello::{Hello, MAX_GROUPS};
+
+use header::{Header, put_event, put_numbers, put_text, put_varint};
 
 /// The version of the protocol that this build speaks, and the oldest that it understands.
 pub(crate) const VERSION: u8 = 1;
@@ -44,13 +54,12 @@ pub(crate) const OLDEST_VERSION: u8 = 1;
 /// The longest name of a topic, in bytes.
 pub(crate) const MAX_TOPIC_NAME: usize = 255;
 
-/// The most groups that an endpoint may be a member of.
-pub(crate) const MAX_GROUPS: usize = 32;
-
-const MAGIC: &[u8; 5] = b"lahja";
-
 const FLAG_REQUEST: u8 = 1;
 const FLAG_OPTIONS: u8 = 2;
+const FLAG_LAST: u8 = 1;
+
+/// The bit in [`Hello::features`] of an endpoint that takes events in parts.
+pub(crate) const TAKES_PARTS: u64 = 1;
 
 mod kind {
     pub(super) const HELLO: u8 = 0x01;
@@ -66,6 +75,9 @@ mod kind {
     pub(super) const CANCEL: u8 = 0x0b;
     pub(super) const LAGGED: u8 = 0x0c;
     pub(super) const GOODBYE: u8 = 0x0d;
+    pub(super) const BEGIN: u8 = 0x0e;
+    pub(super) const PART: u8 = 0x0f;
+    pub(super) const ABANDON: u8 = 0x10;
     pub(super) const MISMATCH: u8 = 0x80;
     /// From [`MISMATCH`] on kinds that are not known are skipped.
     pub(super) const UNKNOWN: u8 = 0x81;
@@ -119,6 +131,21 @@ pub(crate) enum Message<'a> {
         count: u64,
     },
     Goodbye,
+    /// An event follows in parts.
+    Begin {
+        number: u32,
+        request: Option<u64>,
+        total: u64,
+    },
+    Part {
+        number: u32,
+        place: Place,
+        payload: &'a [u8],
+    },
+    /// The rest of an event that has begun does not follow.
+    Abandon {
+        number: u32,
+    },
     /// What is broadcast as this topic is of another structure.
     Mismatch {
         number: u32,
@@ -127,19 +154,11 @@ pub(crate) enum Message<'a> {
     Unknown,
 }
 
-/// How an endpoint introduces itself.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Hello {
-    pub(crate) oldest_version: u8,
-    pub(crate) newest_version: u8,
-    pub(crate) features: u64,
-    /// Tells one life of an endpoint from the next, and an endpoint from itself.
-    pub(crate) nonce: u128,
-    pub(crate) max_frame: u32,
-    pub(crate) max_topics: u32,
-    pub(crate) max_requests: u32,
-    pub(crate) name: EndpointName,
-    pub(crate) groups: Vec<EndpointName>,
+/// Where in an event's payload a part belongs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    Within,
+    Last,
 }
 
 /// Why an endpoint does not want a connection.
@@ -178,6 +197,7 @@ impl Message<'_> {
     pub(crate) fn count_users(content: &[u8]) -> u64 {
         match content.first() {
             Some(&(kind::EVENT | kind::RESPONSE)) => 1,
+            Some(&kind::PART) => content.get(1).map_or(0, |flags| (flags & FLAG_LAST).into()),
             Some(&kind::LAGGED) => match Self::decode(content) {
                 Ok(Message::Lagged { count, .. }) => count,
                 _ => 0,
@@ -201,6 +221,9 @@ impl Message<'_> {
             Message::Cancel { .. } => "Cancel",
             Message::Lagged { .. } => "Lagged",
             Message::Goodbye => "Goodbye",
+            Message::Begin { .. } => "Begin",
+            Message::Part { .. } => "Part",
+            Message::Abandon { .. } => "Abandon",
             Message::Mismatch { .. } => "Mismatch",
             Message::Unknown => "unknown",
         }
@@ -228,12 +251,7 @@ impl Message<'_> {
                 put_numbers(out, kind::CREDIT, &[number.into(), bytes]);
             }
             Message::Event { number, request, payload } => {
-                let flags = if request.is_some() { FLAG_REQUEST } else { 0 };
-                out.extend_from_slice(&[kind::EVENT, flags]);
-                put_varint(out, number.into());
-                if let Some(id) = request {
-                    put_varint(out, id);
-                }
+                put_event(out, kind::EVENT, number, request);
                 out.extend_from_slice(payload);
             }
             Message::Response { id, response_type, payload } => {
@@ -251,6 +269,17 @@ impl Message<'_> {
                 put_numbers(out, kind::LAGGED, &[number.into(), count]);
             }
             Message::Goodbye => out.push(kind::GOODBYE),
+            Message::Begin { number, request, total } => {
+                put_event(out, kind::BEGIN, number, request);
+                put_varint(out, total);
+            }
+            Message::Part { number, place, payload } => {
+                let flags = if place == Place::Last { FLAG_LAST } else { 0 };
+                out.extend_from_slice(&[kind::PART, flags]);
+                put_varint(out, number.into());
+                out.extend_from_slice(payload);
+            }
+            Message::Abandon { number } => put_numbers(out, kind::ABANDON, &[number.into()]),
             Message::Mismatch { number } => put_numbers(out, kind::MISMATCH, &[number.into()]),
             Message::Unknown => out.push(kind::UNKNOWN),
         }
@@ -296,13 +325,7 @@ impl Message<'_> {
                 Message::Credit { number: header.varint_u32()?, bytes: header.varint()? }
             }
             kind::EVENT => {
-                let flags = header.flags(FLAG_REQUEST | FLAG_OPTIONS)?;
-                let number = header.varint_u32()?;
-                let request = match flags & FLAG_REQUEST {
-                    0 => None,
-                    _ => Some(header.varint()?),
-                };
-                header.skip_options(flags)?;
+                let (number, request) = header.event()?;
                 Message::Event { number, request, payload: header.rest }
             }
             kind::RESPONSE => {
@@ -321,58 +344,23 @@ impl Message<'_> {
                 Message::Lagged { number: header.varint_u32()?, count: header.varint()? }
             }
             kind::GOODBYE => Message::Goodbye,
+            kind::BEGIN => {
+                let (number, request) = header.event()?;
+                Message::Begin { number, request, total: header.varint()? }
+            }
+            kind::PART => {
+                let place = match header.flags(FLAG_LAST)? {
+                    0 => Place::Within,
+                    _ => Place::Last,
+                };
+                Message::Part { number: header.varint_u32()?, place, payload: header.rest }
+            }
+            kind::ABANDON => Message::Abandon { number: header.varint_u32()? },
             kind::MISMATCH => Message::Mismatch { number: header.varint_u32()? },
             kind::UNKNOWN.. => Message::Unknown,
             kind => return Err(ProtocolError::UnknownKind { kind }),
         };
         Ok(message)
-    }
-}
-
-impl Hello {
-    fn encode(&self, out: &mut Vec<u8>) {
-        out.push(kind::HELLO);
-        out.extend_from_slice(MAGIC);
-        out.extend([self.oldest_version, self.newest_version]);
-        put_varint(out, self.features);
-        out.extend(self.nonce.to_le_bytes());
-        for limit in [self.max_frame, self.max_topics, self.max_requests] {
-            put_varint(out, limit.into());
-        }
-        put_text(out, self.name.as_str());
-        put_varint(out, self.groups.len() as u64);
-        for group in &self.groups {
-            put_text(out, group.as_str());
-        }
-    }
-
-    fn decode(header: &mut Header<'_>) -> Result<Self, ProtocolError> {
-        if header.array()? != *MAGIC {
-            return Err(ProtocolError::NotLahja);
-        }
-        let [oldest_version, newest_version] = header.array()?;
-        let features = header.varint()?;
-        let nonce = u128::from_le_bytes(header.array()?);
-        let max_frame = header.varint_u32()?;
-        let max_topics = header.varint_u32()?;
-        let max_requests = header.varint_u32()?;
-        let name = header.name()?;
-        let count = header.varint()?;
-        if count > MAX_GROUPS as u64 {
-            return Err(ProtocolError::TooManyGroups { count });
-        }
-        let groups = (0..count).map(|_| header.name()).collect::<Result<_, _>>()?;
-        Ok(Self {
-            oldest_version,
-            newest_version,
-            features,
-            nonce,
-            max_frame,
-            max_topics,
-            max_requests,
-            name,
-            groups,
-        })
     }
 }
 

@@ -101,7 +101,8 @@ impl<Q> fmt::Debug for RequestBuilder<'_, Q> {
 /// # Cancel safety
 ///
 /// Nothing happens before the first poll. Dropping the future frees the request's slot and tells
-/// those who were asked; whether they acted on the request is not known.
+/// those who were asked; whether they acted on the request is not known. Who has not got all of a
+/// large request sees nothing of it.
 #[must_use = "futures do nothing unless polled"]
 pub struct RequestFuture<'a, Q> {
     slot: Slot<'a>,

@@ -19,6 +19,8 @@ pub(crate) struct Peer {
     pub(crate) groups: Vec<EndpointName>,
     /// The longest frame that both ends of its connection take.
     pub(crate) max_frame: usize,
+    /// Whether it takes large events in parts.
+    pub(crate) takes_parts: bool,
 }
 
 /// Where one topic goes: a peer's subscription. `C` reaches the peer.
@@ -212,7 +214,7 @@ mod tests {
 
     fn peer(text: &str, groups: &[&str]) -> Arc<Peer> {
         let groups = groups.iter().map(|group| name(group)).collect();
-        Arc::new(Peer { name: name(text), groups, max_frame: 100 })
+        Arc::new(Peer { name: name(text), groups, max_frame: 100, takes_parts: true })
     }
 
     fn slot(number: u32) -> Slot {

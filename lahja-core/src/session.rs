@@ -13,7 +13,9 @@
 #[cfg(any(test, fuzzing))]
 mod check;
 mod handle;
+mod parts;
 mod send;
+mod traffic;
 
 use slab::Slab;
 
@@ -24,6 +26,10 @@ use crate::limits::Limits;
 use crate::message::{FailureReason, Hello, Message, OLDEST_VERSION, Refusal, VERSION};
 
 pub(crate) use handle::Happening;
+pub(crate) use parts::{PART, WHOLE};
+pub use traffic::{PeerTraffic, Traffic};
+
+use parts::Gathering;
 
 /// The bytes of an event's or response's header at the most: kind, flags and two numbers, or one
 /// number and a type.
@@ -40,6 +46,8 @@ pub(crate) struct Session {
     out: FrameBuffer,
     // Bytes that were ever queued in `out`.
     queued: u64,
+    // Bytes of these that the transport has taken.
+    written: u64,
     sent: Traffic,
 
     // What the peer wants: by the number that the peer chose.
@@ -47,11 +55,14 @@ pub(crate) struct Session {
     live_outlets: u32,
     peer_epoch: u64,
     acknowledged_to_peer: u64,
+    // Where in what is queued ends a part for which the next one waits.
+    awaited: Option<u64>,
 
     // What we want: the key is the number that we chose.
     announced: Slab<Announced>,
     epoch: u64,
     acknowledged_by_peer: u64,
+    gathering: Gathering,
 
     // Requests that we sent and the peer has not ended.
     asked: IdSet,
@@ -70,7 +81,8 @@ struct SessionLimits {
     // Of topics we announce, and of requests we send.
     topics: u32,
     requests: u32,
-    // Of topics the peer announces, and of requests it sends.
+    // Of frames the peer sends, of topics it announces, and of requests it sends.
+    peer_frame: usize,
     peer_topics: u32,
     peer_requests: u32,
 }
@@ -114,59 +126,6 @@ pub(crate) enum Push {
     TooLarge,
 }
 
-/// What went over one connection in one direction.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Traffic {
-    /// Frames of every kind.
-    pub frames: u64,
-    /// Events, requests among them.
-    pub events: u64,
-    /// Responses to requests.
-    pub responses: u64,
-    /// Bytes, with those in front of each frame.
-    pub bytes: u64,
-    /// Events that the sender left out, since the receiver was stalled or defines them otherwise.
-    pub missed: u64,
-}
-
-impl Traffic {
-    pub(crate) fn count(&mut self, message: &Message<'_>) {
-        self.frames += 1;
-        match message {
-            Message::Event { .. } => self.events += 1,
-            Message::Response { .. } => self.responses += 1,
-            _ => {}
-        }
-    }
-
-    pub(crate) fn add(&mut self, more: Self) {
-        let Self { frames, events, responses, bytes, missed } = self;
-        *frames += more.frames;
-        *events += more.events;
-        *responses += more.responses;
-        *bytes += more.bytes;
-        *missed = missed.saturating_add(more.missed);
-    }
-}
-
-/// What went over the connection to one peer, or over several.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct PeerTraffic {
-    /// What was queued to be sent to the peer.
-    pub sent: Traffic,
-    /// What was received from it.
-    pub received: Traffic,
-}
-
-impl PeerTraffic {
-    pub(crate) fn add(&mut self, more: Self) {
-        self.sent.add(more.sent);
-        self.received.add(more.received);
-    }
-}
-
 impl Session {
     /// Starts a session by saying `hello`, which tells the limits to the peer.
     pub(crate) fn new(hello: Hello, limits: &Limits) -> Self {
@@ -178,19 +137,23 @@ impl Session {
                 window: limits.window,
                 topics: limits.topics,
                 requests: limits.requests,
+                peer_frame: limits.frame as usize,
                 peer_topics: limits.topics,
                 peer_requests: limits.requests,
             },
             out: FrameBuffer::new(),
             queued: 0,
+            written: 0,
             sent: Traffic::default(),
             outlets: Vec::new(),
             live_outlets: 0,
             peer_epoch: 0,
             acknowledged_to_peer: 0,
+            awaited: None,
             announced: Slab::new(),
             epoch: 0,
             acknowledged_by_peer: 0,
+            gathering: Gathering::default(),
             asked: IdSet::default(),
             asking: IdSet::default(),
         };
@@ -206,6 +169,11 @@ impl Session {
     /// Returns how many bytes were ever queued: the position of the end of the last frame.
     pub(crate) fn queued(&self) -> u64 {
         self.queued
+    }
+
+    /// Returns how many bytes the transport has taken.
+    pub(crate) fn written(&self) -> u64 {
+        self.written
     }
 
     /// Returns what was queued to be sent.
@@ -358,8 +326,9 @@ impl Session {
         }
     }
 
-    /// Ends the session at once.
+    /// Ends the session at once, and forgets what has come in part.
     pub(crate) fn end(&mut self) {
+        self.gathering = Gathering::default();
         self.phase = Phase::Ended;
     }
 
@@ -371,6 +340,11 @@ impl Session {
             Some((epoch, outlet)) if *epoch == slot.epoch => Some(outlet),
             _ => None,
         }
+    }
+
+    /// Tells whether as many requests are in flight as the peer allows.
+    fn is_asking_all(&self) -> bool {
+        self.asked.len() >= self.limits.requests as usize
     }
 
     fn is_too_large(&self, payload_len: usize) -> bool {

@@ -16,7 +16,7 @@ use crate::connection::{Connection, Pace};
 use crate::event::Event;
 use crate::inbox::Inbox;
 use crate::limits::Limits;
-use crate::message::{Hello, OLDEST_VERSION, Refusal, VERSION};
+use crate::message::{Hello, OLDEST_VERSION, Refusal, TAKES_PARTS, VERSION};
 use crate::name::EndpointName;
 use crate::pending::Pending;
 use crate::rendezvous::Seat;
@@ -118,7 +118,7 @@ impl Shared {
         Hello {
             oldest_version: OLDEST_VERSION,
             newest_version: VERSION,
-            features: 0,
+            features: TAKES_PARTS,
             nonce: self.nonce,
             max_frame: self.limits.frame,
             max_topics: self.limits.topics,
@@ -159,6 +159,7 @@ impl Shared {
             name: hello.name.clone(),
             groups: hello.groups.clone(),
             max_frame: self.limits.frame.min(hello.max_frame) as usize,
+            takes_parts: hello.features & TAKES_PARTS != 0,
         });
         let key = registry
             .routing_mut()

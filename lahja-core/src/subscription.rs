@@ -8,10 +8,11 @@ use std::sync::{Arc, Weak};
 
 use crate::connection::Connection;
 use crate::endpoint::Endpoint;
-use crate::error::ReadyError;
+use crate::error::{PayloadError, ReadyError};
 use crate::event::{Event, Received, Request};
 use crate::handler::{self, AnswerOutput, HandlerOutput};
 use crate::inbox::{Config, Inbox, Overflow, Rest};
+use crate::name::EndpointName;
 use crate::session::Slot;
 use crate::shared::Shared;
 use crate::sync::lock;
@@ -131,6 +132,13 @@ impl<E: Event> Subscriber<E> {
             shared.unsubscribe(&self.inbox);
         }
         self.inbox.close(Rest::Discard);
+    }
+
+    /// Counts an event that could not be decoded.
+    fn malformed(&self, origin: &EndpointName, error: &PayloadError) {
+        if let Some(shared) = self.shared.upgrade() {
+            shared.trouble.malformed(origin, E::NAME, error);
+        }
     }
 }
 

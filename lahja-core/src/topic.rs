@@ -11,7 +11,7 @@ use crate::connection::Inlet;
 use crate::credit::{Room, charge};
 use crate::error::PayloadError;
 use crate::event::{Event, Received, ResponseType, Source};
-use crate::inbox::{Charge, Credit, Entry, Inbox, Item, Packed, Rest};
+use crate::inbox::{Charge, Credit, Entry, Inbox, Item, Packed, Rest, Whole};
 use crate::name::EndpointName;
 use crate::payload;
 use crate::reply::Reply;
@@ -50,6 +50,14 @@ pub(crate) trait AnyStage: Send {
     fn receive(
         &mut self,
         payload: &[u8],
+        reply: Option<Arc<Reply>>,
+        wakes: &mut Wakes,
+    ) -> Result<(), PayloadError>;
+
+    /// As [`receive`](Self::receive), of a payload that is long enough to be handed on as it is.
+    fn receive_whole(
+        &mut self,
+        payload: Vec<u8>,
         reply: Option<Arc<Reply>>,
         wakes: &mut Wakes,
     ) -> Result<(), PayloadError>;
@@ -306,6 +314,20 @@ impl<E: Event> AnyStage for Stage<E> {
             Way::Packed | Way::Staged => self.stage(payload, reply),
             Way::Spread => self.spread(payload, reply, wakes),
         }
+    }
+
+    fn receive_whole(
+        &mut self,
+        payload: Vec<u8>,
+        reply: Option<Arc<Reply>>,
+        wakes: &mut Wakes,
+    ) -> Result<(), PayloadError> {
+        if !self.begin(wakes) {
+            return self.receive(&payload, reply, wakes);
+        }
+        let whole = Whole::new(self.inlet.clone(), self.topic.max_depth, payload, reply);
+        self.staged.push_back(Entry::Whole(whole));
+        Ok(())
     }
 
     fn flush(&mut self, wakes: &mut Wakes) {

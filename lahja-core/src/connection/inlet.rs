@@ -63,9 +63,9 @@ impl Inlet {
         self.is_mismatched.load(Ordering::Relaxed)
     }
 
-    /// Counts an event that has come.
-    pub(super) fn receive(&self, payload: &[u8]) -> Result<(), ProtocolError> {
-        self.intake.receive(charge(payload.len()))
+    /// Counts an event that has come, or has begun to, with a payload of `len` bytes.
+    pub(super) fn receive(&self, len: usize) -> Result<(), ProtocolError> {
+        self.intake.receive(charge(len))
     }
 
     /// Returns credit for what was consumed, when there is enough of it.

@@ -19,7 +19,6 @@ pub(super) struct Outbound {
     pub(super) scheduled: bool,
     /// Whether the transport took no more the last time a caller wrote.
     pub(super) blocked: bool,
-    pub(super) written: u64,
     /// Where in the output ends what was handed to the writer last.
     pub(super) loaded: u64,
     /// Whether a write is under way, of which `written` does not know yet.
@@ -64,7 +63,6 @@ impl Outbound {
             waker: None,
             scheduled: false,
             blocked: false,
-            written: 0,
             loaded: 0,
             is_writing: false,
             failed: false,

@@ -1,5 +1,7 @@
 //! How frames arrive: read in big chunks, dispatched one by one, consumers woken once a batch.
 
+mod events;
+
 use std::future::poll_fn;
 use std::sync::{Arc, OnceLock};
 use std::thread::{available_parallelism, yield_now as yield_thread};
@@ -7,19 +9,22 @@ use std::time::Duration;
 
 use futures_lite::future::{or, yield_now};
 
+use super::ending::Ending;
 use super::polling::{Polling, Wait};
-use super::{Connection, End, Inlet};
+use super::{Connection, End};
+use crate::credit::charge;
 use crate::error::{ConnectError, ProtocolError};
 use crate::frame::PREFIX_LEN;
-use crate::inbox::{MAX_PACKED, Packed};
+use crate::inbox::MAX_PACKED;
 use crate::message::{FailureReason, Message};
 use crate::pending::{Asked, Failure};
-use crate::reply::Reply;
 use crate::session::{Happening, Session, Traffic};
 use crate::shared::Shared;
 use crate::sync::lock;
-use crate::topic::{AnyStage, Wakes};
+use crate::topic::Wakes;
 use crate::transport::FrameReader;
+
+use events::{Entry, Run};
 
 /// Reads until the connection ends, then takes it off the endpoint.
 pub(super) async fn run<R: FrameReader>(
@@ -78,21 +83,6 @@ pub(super) async fn run<R: FrameReader>(
 fn has_cores() -> bool {
     static CORES: OnceLock<usize> = OnceLock::new();
     *CORES.get_or_init(|| available_parallelism().map_or(1, usize::from)) > 1
-}
-
-/// What one number stands for.
-struct Entry {
-    inlet: Arc<Inlet>,
-    stage: Box<dyn AnyStage>,
-    // How many bytes the last run had.
-    packed: usize,
-}
-
-/// Events of one topic in a row that ask for nothing, for a subscription that takes them as they
-/// came.
-struct Run {
-    number: u32,
-    packed: Packed,
 }
 
 /// The receiving side of a connection.
@@ -187,24 +177,6 @@ impl Inbound<'_> {
         }
     }
 
-    /// Queues what is staged at its subscriptions.
-    fn flush(&mut self) {
-        self.end_run();
-        let Some(number) = self.staged.take() else { return };
-        if let Some(Some(entry)) = self.entries.get_mut(number as usize) {
-            entry.stage.flush(&mut self.wakes);
-        }
-    }
-
-    /// Stages the events of the run that is under way, if there is one.
-    fn end_run(&mut self) {
-        let Some(Run { number, packed }) = self.run.take() else { return };
-        if let Some(Some(entry)) = self.entries.get_mut(number as usize) {
-            entry.packed = packed.len();
-            entry.stage.stage_packed(packed);
-        }
-    }
-
     #[inline]
     fn dispatch(&mut self, content: &[u8]) -> Result<Option<End>, ProtocolError> {
         // Plain events, the bulk of the traffic, need no lock of the session, and in a row no look
@@ -212,7 +184,7 @@ impl Inbound<'_> {
         if let Some((number, payload)) = Message::decode_plain_event(content) {
             let is_known = match &mut self.run {
                 Some(run) if run.number == number && payload.len() <= MAX_PACKED => {
-                    run.packed.inlet().receive(payload)?;
+                    run.packed.inlet().receive(payload.len())?;
                     run.packed.push(payload);
                     true
                 }
@@ -226,27 +198,6 @@ impl Inbound<'_> {
             }
         }
         self.dispatch_any(content)
-    }
-
-    /// Takes an event that asks for nothing. Tells whether its number is known.
-    fn receive_plain(&mut self, number: u32, payload: &[u8]) -> Result<bool, ProtocolError> {
-        let Some(Some(_)) = self.entries.get(number as usize) else {
-            return Ok(false);
-        };
-        self.stage_for(number);
-        let Some(Some(entry)) = self.entries.get_mut(number as usize) else {
-            unreachable!("it has just been there");
-        };
-        if payload.len() <= MAX_PACKED && entry.stage.begin(&mut self.wakes) {
-            let inlet = entry.inlet.clone();
-            inlet.receive(payload)?;
-            let mut packed = Packed::new(inlet, self.shared.limits.depth, entry.packed);
-            packed.push(payload);
-            self.run = Some(Run { number, packed });
-        } else {
-            self.receive(number, None, payload)?;
-        }
-        Ok(true)
     }
 
     fn dispatch_any(&mut self, content: &[u8]) -> Result<Option<End>, ProtocolError> {
@@ -306,6 +257,22 @@ impl Inbound<'_> {
                 self.open(number);
                 self.receive(number, request, payload)?;
             }
+            Happening::Begun { number, total } => {
+                if let Some(inlet) = connection.inlet(number) {
+                    inlet.receive(total)?;
+                }
+            }
+            Happening::Whole { number, request, payload } => {
+                self.open(number);
+                self.hand_over(number, request, |stage, reply, wakes| {
+                    stage.receive_whole(payload, reply, wakes)
+                });
+            }
+            Happening::Abandoned { number, total } => {
+                if let Some(inlet) = connection.inlet(number) {
+                    inlet.release(charge(total));
+                }
+            }
             Happening::Response { id, response_type, payload } => {
                 // Behind the events that came before it.
                 self.flush();
@@ -343,55 +310,6 @@ impl Inbound<'_> {
         Ok(None)
     }
 
-    /// Finds what a number stands for and keeps it at hand.
-    fn open(&mut self, number: u32) {
-        let index = number as usize;
-        if self.entries.len() <= index {
-            self.entries.resize_with(index + 1, || None);
-        }
-        if self.entries[index].is_none() {
-            self.entries[index] = self.connection.inlet(number).map(|inlet| Entry {
-                stage: inlet.topic.clone().stage(inlet.clone()),
-                inlet,
-                packed: 0,
-            });
-        }
-    }
-
-    /// Queues what is staged of another topic.
-    fn stage_for(&mut self, number: u32) {
-        if self.staged != Some(number) {
-            self.flush();
-            self.staged = Some(number);
-        }
-    }
-
-    /// Hands an event to the subscriptions of its topic.
-    fn receive(
-        &mut self,
-        number: u32,
-        request: Option<u64>,
-        payload: &[u8],
-    ) -> Result<(), ProtocolError> {
-        self.stage_for(number);
-        self.end_run();
-        let Some(Some(entry)) = self.entries.get_mut(number as usize) else {
-            return Ok(());
-        };
-        let inlet = &entry.inlet;
-        inlet.receive(payload)?;
-        let reply = request.map(|id| {
-            let connection = self.connection.clone();
-            Reply::to_peer(connection, id, inlet.topic.response())
-        });
-        if let Err(error) = entry.stage.receive(payload, reply.clone(), &mut self.wakes) {
-            let event = inlet.topic.name();
-            self.shared.trouble.malformed(inlet.origin(), event, &error);
-            reply.inspect(|reply| reply.refuse());
-        }
-        Ok(())
-    }
-
     /// Hands a response to the request that waits for it.
     fn respond(&self, id: u64, response_type: u64, payload: &[u8]) {
         let decode = self.shared.pending().decoder(id);
@@ -406,40 +324,6 @@ impl Inbound<'_> {
             }
             // Others who were asked may do better.
             Err(failure) => self.shared.pending().fail(id, is_it, failure),
-        }
-    }
-}
-
-/// Takes a connection off its endpoint, in whatever way its reader ends.
-struct Ending<'a> {
-    connection: &'a Arc<Connection>,
-    shared: &'a Arc<Shared>,
-    end: End,
-    refused: bool,
-}
-
-impl Drop for Ending<'_> {
-    fn drop(&mut self) {
-        let error = match std::mem::replace(&mut self.end, End::Stopped) {
-            End::Peer => ConnectError::Gone,
-            End::Stopped => ConnectError::Closed,
-            End::Error(error) => error,
-        };
-        let connection = self.connection;
-        connection.update(Session::end);
-        self.shared.remove_connection(connection, connection.written());
-        let (error, was_established) = connection.end(error);
-        // A refusal still has to reach the peer; anything else ends here.
-        if !self.refused {
-            connection.stop();
-        }
-        self.shared.connections_changed();
-        // What a user's subscriber makes of it comes last.
-        match was_established {
-            true => self.shared.trouble.disconnected(&connection.peer().name, &error),
-            // An endpoint that closes cuts handshakes short.
-            false if self.shared.is_closed() => {}
-            false => self.shared.trouble.not_connected(&error),
         }
     }
 }

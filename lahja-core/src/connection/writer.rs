@@ -100,6 +100,18 @@ impl Connection {
         (push, self.flush(outbound, burst))
     }
 
+    /// Changes the session for a large event and sends that when it is time.
+    pub(crate) fn push_part(
+        &self,
+        burst: &mut Burst,
+        push: impl FnOnce(&mut Session) -> Push,
+    ) -> Push {
+        let mut outbound = lock(&self.outbound);
+        let push = push(&mut outbound.session);
+        self.flush(outbound, burst);
+        push
+    }
+
     /// Tells how many events and responses went nowhere, once the writer loop has ended.
     pub(crate) fn undelivered(&self) -> Option<u64> {
         let outbound = lock(&self.outbound);
@@ -110,7 +122,7 @@ impl Connection {
     pub(super) fn written(&self) -> u64 {
         let outbound = lock(&self.outbound);
         match outbound.is_writing {
-            false => outbound.written,
+            false => outbound.session.written(),
             // What was handed to the transport may have left.
             true => outbound.loaded,
         }
@@ -178,7 +190,7 @@ impl Connection {
         let (written, result) = writer.write(&mut context);
         self.pace.wrote(self.now());
         let mut outbound = lock(&self.outbound);
-        outbound.written += written;
+        let is_part_due = outbound.session.wrote(written);
         outbound.is_writing = false;
         if let Some(undelivered) = &mut outbound.undelivered {
             // The writer loop has ended in the meantime.
@@ -209,7 +221,7 @@ impl Connection {
             waker = waker.or_else(|| outbound.schedule());
         }
         drop(outbound);
-        if loaded.was_backlogged {
+        if loaded.was_backlogged || is_part_due {
             self.progress.notify();
         }
         waker.inspect(Waker::wake_by_ref);
@@ -253,14 +265,16 @@ impl Connection {
             }
             let (written, result) = writer.write(context);
             let mut outbound = lock(&self.outbound);
-            outbound.written += written;
+            let is_part_due = outbound.session.wrote(written);
             outbound.is_writing = false;
+            outbound.failed |= matches!(result, Poll::Ready(Err(_)));
+            drop(outbound);
+            if is_part_due {
+                self.progress.notify();
+            }
             match result {
                 Poll::Ready(Ok(())) => {}
-                Poll::Ready(Err(_)) => {
-                    outbound.failed = true;
-                    return Poll::Ready(());
-                }
+                Poll::Ready(Err(_)) => return Poll::Ready(()),
                 Poll::Pending => return Poll::Pending,
             }
         }

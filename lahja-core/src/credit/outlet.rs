@@ -17,6 +17,16 @@ pub(crate) struct Outlet {
     stalled: bool,
     mismatched: bool,
     blocked_since: Option<Instant>,
+    parts: Option<Parts>,
+}
+
+/// An event that is under way in parts.
+#[derive(Debug, Clone, Copy)]
+struct Parts {
+    // Bytes of it that are not queued yet.
+    rest: usize,
+    // Where in the connection's output ends what was queued of it.
+    end: u64,
 }
 
 /// How an [`Outlet`] takes an event.
@@ -41,6 +51,7 @@ impl Outlet {
             stalled: false,
             mismatched: false,
             blocked_since: None,
+            parts: None,
         }
     }
 
@@ -64,6 +75,64 @@ impl Outlet {
             self.reserved += bytes;
         }
         room
+    }
+
+    /// Takes room for an event that is sent in parts, unless another is.
+    pub(crate) fn take_for_parts(&mut self, bytes: u64) -> Room {
+        match self.parts {
+            Some(_) if !self.stalled => Room::Full,
+            _ => self.take(bytes),
+        }
+    }
+
+    /// Begins an event in parts, for which room was taken.
+    pub(crate) fn begin(&mut self, total: usize) {
+        self.parts = Some(Parts { rest: total, end: 0 });
+    }
+
+    /// Returns how many bytes of the event that is under way are not queued yet.
+    pub(crate) fn rest(&self) -> Option<usize> {
+        self.parts.map(|parts| parts.rest)
+    }
+
+    /// Notes that a part of the event is queued, up to `end` of the connection's output. The event
+    /// is not under way any more with its last part.
+    pub(crate) fn advance(&mut self, len: usize, end: u64) {
+        self.blocked_since = None;
+        self.parts = self.parts.and_then(|parts| {
+            let rest = parts.rest.checked_sub(len).filter(|&rest| rest > 0)?;
+            Some(Parts { rest, end })
+        });
+    }
+
+    /// Gives up the event that is under way. Tells whether there was one. Its room comes back as
+    /// credit.
+    pub(crate) fn abandon(&mut self) -> bool {
+        self.parts.take().is_some()
+    }
+
+    /// Tells whether room or the next part has to wait for the peer, of whose input `written` bytes
+    /// have left. It does not where an event is under way and its sender is to go on.
+    pub(crate) fn is_blocked(&self, written: u64) -> bool {
+        match self.parts {
+            Some(parts) => parts.end > written,
+            None => self.is_full(),
+        }
+    }
+
+    /// Returns where ends what was queued of the event that is under way.
+    pub(crate) fn end(&self) -> u64 {
+        self.parts.map_or(0, |parts| parts.end)
+    }
+
+    /// Ends the stall of an event in parts, now that the next part may be sent. Returns how many
+    /// other events the peer missed.
+    pub(crate) fn resume_parts(&mut self, written: u64) -> u64 {
+        if self.parts.is_none() || self.is_blocked(written) {
+            return 0;
+        }
+        self.stalled = false;
+        self.take_missed()
     }
 
     /// Notes that an event is sent for which there is room.

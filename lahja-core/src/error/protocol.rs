@@ -131,6 +131,27 @@ pub enum ProtocolError {
         /// The window granted.
         window: u64,
     },
+    /// A part of an event that has not begun, or word that its rest does not come.
+    #[error("no event of topic number {number} has begun")]
+    NotBegun {
+        /// The number.
+        number: u32,
+    },
+    /// An event begins while another of its topic is under way in parts.
+    #[error("an event of topic number {number} has begun already")]
+    BegunTwice {
+        /// The number.
+        number: u32,
+    },
+    /// A part of an event without a byte.
+    #[error("a part of an event is empty")]
+    EmptyPart,
+    /// Parts that are not what the event began with.
+    #[error("the parts of an event are not the {total} bytes that it began with")]
+    WrongTotal {
+        /// The announced length in bytes.
+        total: u64,
+    },
     /// More requests in flight than allowed.
     #[error("more than {max} requests in flight")]
     TooManyRequests {

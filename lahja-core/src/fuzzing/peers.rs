@@ -5,6 +5,7 @@
 
 mod end;
 mod hear;
+mod parts;
 
 use super::hello::limits;
 use super::input::Input;
@@ -38,6 +39,9 @@ pub fn peers(data: &[u8]) {
 fn step(ends: &mut [End; 2], input: &mut Input<'_>) {
     let byte = input.byte();
     let (near, far) = two(ends, usize::from(byte >> 7));
+    if byte & 0x70 == 0x70 {
+        return near.send_parts(input, far);
+    }
     match byte % 19 {
         0 | 1 => near.write(),
         2 | 3 => {

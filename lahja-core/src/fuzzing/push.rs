@@ -16,15 +16,92 @@ pub(super) struct Route {
     pub(super) count: u64,
     /// How many were missed since the peer was told last.
     pub(super) missed: u64,
+    /// The event that is under way in parts.
+    pub(super) parts: Option<Parts>,
+}
+
+/// An event that is under way in parts.
+#[derive(Debug)]
+pub(super) struct Parts {
+    pub(super) request: Option<u64>,
+    pub(super) total: usize,
+    pub(super) queued: Vec<u8>,
+    /// Whether the last of them has left.
+    pub(super) has_left: bool,
 }
 
 impl Route {
     pub(super) fn new(slot: Slot, window: u64) -> Self {
-        Self { slot, window, outstanding: 0, reserved: Vec::new(), count: 0, missed: 0 }
+        Self {
+            slot,
+            window,
+            outstanding: 0,
+            reserved: Vec::new(),
+            count: 0,
+            missed: 0,
+            parts: None,
+        }
     }
 
     fn is_full(&self) -> bool {
         self.outstanding >= self.window
+    }
+
+    /// Notes that everything that was queued has left.
+    pub(super) fn wrote(&mut self) {
+        self.parts.iter_mut().for_each(|parts| parts.has_left = true);
+    }
+
+    /// Checks what a session said to the beginning of an event, and notes it.
+    pub(super) fn judge_begin(&mut self, push: Push, is: Circumstances, request: Option<u64>) {
+        if push == Push::Full && self.parts.is_some() {
+            return;
+        }
+        is.judge(push, self);
+        if push == Push::Queued {
+            assert!(self.parts.is_none(), "two events are under way");
+            let queued = Vec::new();
+            self.parts = Some(Parts { request, total: is.len, queued, has_left: true });
+        }
+    }
+
+    /// Checks what a session said to a part, and notes it. Returns the event if it was the last.
+    pub(super) fn judge_part(
+        &mut self,
+        push: Push,
+        is: Circumstances,
+        part: &[u8],
+    ) -> Option<Parts> {
+        let mut parts = self.parts.take().expect("it is under way");
+        let is_last = parts.queued.len() + part.len() == parts.total;
+        let has_to_wait = is.is_request && is_last && is.is_asking_all;
+        let agrees = match push {
+            Push::Queued => !is.has_ended && !is.is_backlogged && parts.has_left && !has_to_wait,
+            Push::Full => is.is_backlogged || !parts.has_left || has_to_wait,
+            Push::Missed => !is.has_ended,
+            Push::Gone => is.has_ended,
+            Push::TooLarge => false,
+        };
+        assert!(agrees, "{push:?}, {is:?}, {parts:?}");
+        match push {
+            Push::Queued => {
+                parts.queued.extend(part);
+                parts.has_left = false;
+                if is_last {
+                    self.count += 1;
+                    return Some(parts);
+                }
+            }
+            Push::Missed => {
+                let count = u64::from(!is.is_request);
+                self.count += count;
+                self.missed += count;
+                return None;
+            }
+            _ => {}
+        }
+        self.parts = Some(parts);
+        None
     }
 }
 

@@ -86,7 +86,8 @@ impl Both {
         let bits = input.byte();
         let groups = GROUPS.iter().enumerate().filter(|&(bit, _)| bits >> bit & 1 == 1);
         let groups = groups.map(|(_, group)| EndpointName::new(group).expect("the name is one"));
-        let peer = Arc::new(Peer { name, groups: groups.collect(), max_frame: 1 });
+        let groups = groups.collect();
+        let peer = Arc::new(Peer { name, groups, max_frame: 1, takes_parts: true });
         self.count += 1;
         let id = self.count;
         match self.table.add_peer(peer.clone(), id) {

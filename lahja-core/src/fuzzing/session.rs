@@ -1,8 +1,9 @@
 //! One session and a peer that says whatever it likes, while the endpoint goes on with its own.
 
+mod parts;
 mod said;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use super::hello::{hello, limits};
@@ -56,6 +57,8 @@ struct End {
     peer_epoch: u64,
     asked: BTreeSet<u64>,
     asking: BTreeSet<u64>,
+    // The events of the peer that have begun: how long each will be.
+    gathering: BTreeMap<u32, usize>,
     // Bytes that were queued when room had been reserved for them.
     late: usize,
 }
@@ -74,6 +77,7 @@ impl End {
             peer_epoch: 0,
             asked: BTreeSet::new(),
             asking: BTreeSet::new(),
+            gathering: BTreeMap::new(),
             late: 0,
         }
     }
@@ -161,20 +165,23 @@ impl End {
                     let at = self.topics.iter().position(|topic| topic.slot == slot);
                     let topic = self.topics.remove(at.expect("a number is freed once"));
                     assert!(topic.is_withdrawn, "a topic is freed that is alive");
+                    self.gathering.remove(&slot.number);
                 }
             }
             Happening::Event { number, request, payload } => {
-                let topic = self.topics.iter_mut().find(|topic| topic.slot.number == number);
-                let topic = topic.expect("events come for topics that were announced");
-                topic.intake.receive(charge(payload.len()))?;
-                topic.queued += charge(payload.len());
-                // Whatever a peer sends: a window, and one frame that exceeds it.
-                let bound = u64::from(self.limits.window.max(1)) + charge(payload.len());
-                assert!(topic.queued < bound, "{} bytes are queued, of {bound}", topic.queued);
+                self.receive(number, payload.len())?;
                 if let Some(id) = request {
                     assert!(self.asking.insert(id), "a request came twice");
                 }
             }
+            Happening::Begun { number, total } => self.begin(number, total)?,
+            Happening::Whole { number, request, payload } => {
+                assert_eq!(self.gathering.remove(&number), Some(payload.len()));
+                if let Some(id) = request {
+                    assert!(self.asking.insert(id), "a request came twice");
+                }
+            }
+            Happening::Abandoned { number, total } => self.forget(number, total),
             Happening::Response { id, .. } | Happening::Failed { id, .. } => {
                 assert!(self.asked.remove(&id), "nobody asked");
             }
@@ -185,6 +192,17 @@ impl End {
         }
         assert!(had_said_hello, "nothing happens before the peer has said hello");
         assert!(self.asked.iter().all(|id| id % 2 == 0));
+        Ok(())
+    }
+
+    fn receive(&mut self, number: u32, len: usize) -> Result<(), ProtocolError> {
+        let topic = self.topics.iter_mut().find(|topic| topic.slot.number == number);
+        let topic = topic.expect("events come for topics that were announced");
+        topic.intake.receive(charge(len))?;
+        topic.queued += charge(len);
+        // Whatever a peer sends: a window, and one frame that exceeds it.
+        let bound = u64::from(self.limits.window.max(1)) + charge(len);
+        assert!(topic.queued < bound, "{} bytes are queued, of {bound}", topic.queued);
         Ok(())
     }
 
@@ -213,6 +231,9 @@ impl End {
 
     /// Does what an endpoint does.
     fn act(&mut self, byte: u8, input: &mut Input<'_>) {
+        if byte >= 0xf0 {
+            return self.send_parts(input);
+        }
         match byte % 13 {
             0 => self.announce(),
             1 => {
@@ -263,9 +284,7 @@ impl End {
 
     fn broadcast(&mut self, input: &mut Input<'_>) {
         let (at, len) = (input.below(self.routes.len() + 1), usize::from(input.byte()) * 2);
-        // Even ids are ours, though a peer may ask with the same.
-        let newest = self.asked.last().copied();
-        let request = (input.byte() % 2 == 1).then(|| newest.map_or(0, |id| id + 2));
+        let request = (input.byte() % 2 == 1).then(|| self.next_id());
         let circumstances = self.circumstances(len, request.is_some());
         let payload = vec![1; len];
         let Some(route) = self.routes.get_mut(at) else {
@@ -357,6 +376,8 @@ impl End {
         let out = self.session.out();
         let len = out.len();
         out.advance(len);
+        self.session.wrote(len as u64);
+        self.routes.iter_mut().for_each(Route::wrote);
         self.late = 0;
         if was_backlogged {
             self.session.resume();

@@ -24,7 +24,7 @@ fn take(inbox: &Inbox<u32>, count: usize) -> Vec<i64> {
         taken.extend(batch.drain(..).map(|entry| match entry {
             Entry::Item(Item::Event(event, _)) => i64::from(*event),
             Entry::Item(Item::Lagged(Lagged(lost))) => -i64::try_from(lost).unwrap(),
-            Entry::Packed(_) => unreachable!("nothing has come from a peer"),
+            Entry::Packed(_) | Entry::Whole(_) => unreachable!("nothing has come from a peer"),
         }));
     }
     taken

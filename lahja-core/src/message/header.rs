@@ -1,6 +1,6 @@
 //! The numbers and texts that headers are made of.
 
-use super::FLAG_OPTIONS;
+use super::{FLAG_OPTIONS, FLAG_REQUEST};
 use crate::error::ProtocolError;
 use crate::name::EndpointName;
 
@@ -23,6 +23,17 @@ pub(super) fn put_varint(out: &mut Vec<u8>, mut number: u64) {
         number >>= 7;
     }
     out.push(number as u8);
+}
+
+/// Writes what an event begins with.
+#[inline]
+pub(super) fn put_event(out: &mut Vec<u8>, kind: u8, number: u32, request: Option<u64>) {
+    let flags = if request.is_some() { FLAG_REQUEST } else { 0 };
+    out.extend_from_slice(&[kind, flags]);
+    put_varint(out, number.into());
+    if let Some(id) = request {
+        put_varint(out, id);
+    }
 }
 
 /// What is left to read of a frame's content.
@@ -88,6 +99,19 @@ impl<'a> Header<'a> {
             0 => Ok(flags),
             _ => Err(ProtocolError::UnknownFlags { flags }),
         }
+    }
+
+    /// Reads what an event begins with: its number, and its id if it is a request.
+    #[inline]
+    pub(super) fn event(&mut self) -> Result<(u32, Option<u64>), ProtocolError> {
+        let flags = self.flags(FLAG_REQUEST | FLAG_OPTIONS)?;
+        let number = self.varint_u32()?;
+        let request = match flags & FLAG_REQUEST {
+            0 => None,
+            _ => Some(self.varint()?),
+        };
+        self.skip_options(flags)?;
+        Ok((number, request))
     }
 
     pub(super) fn skip_options(&mut self, flags: u8) -> Result<(), ProtocolError> {

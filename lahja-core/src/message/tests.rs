@@ -1,4 +1,5 @@
 use super::*;
+use crate::name::EndpointName;
 
 fn hello() -> Hello {
     Hello {
@@ -23,6 +24,8 @@ fn golden() -> Vec<(Message<'static>, Vec<u8>)> {
     let announce =
         Message::Announce { epoch: 1, number: 5, window: 262_144, fingerprint: 9, name: "a.B" };
     let event = |request| Message::Event { number: 130, request, payload: b"xy" };
+    let begin = |request| Message::Begin { number: 130, request, total: 262_144 };
+    let part = |place| Message::Part { number: 130, place, payload: b"xy" };
     let response = Message::Response { id: 7, response_type: 1, payload: b"z" };
     let failure = Message::Failure { id: 7, reason: FailureReason::Unanswered };
     vec![
@@ -40,6 +43,11 @@ fn golden() -> Vec<(Message<'static>, Vec<u8>)> {
         (Message::Cancel { id: 7 }, b"\x0b\x07".to_vec()),
         (Message::Lagged { number: 5, count: 9 }, b"\x0c\x05\x09".to_vec()),
         (Message::Goodbye, b"\x0d".to_vec()),
+        (begin(None), b"\x0e\0\x82\x01\x80\x80\x10".to_vec()),
+        (begin(Some(3)), b"\x0e\x01\x82\x01\x03\x80\x80\x10".to_vec()),
+        (part(Place::Within), b"\x0f\0\x82\x01xy".to_vec()),
+        (part(Place::Last), b"\x0f\x01\x82\x01xy".to_vec()),
+        (Message::Abandon { number: 130 }, b"\x10\x82\x01".to_vec()),
         (Message::Mismatch { number: 5 }, b"\x80\x05".to_vec()),
         (Message::Unknown, b"\x81".to_vec()),
     ]
@@ -59,7 +67,9 @@ fn every_message_has_its_golden_bytes() {
 fn a_message_cut_short_is_an_error_and_never_a_panic() {
     for (message, bytes) in golden() {
         let payload = match message {
-            Message::Event { payload, .. } | Message::Response { payload, .. } => payload.len(),
+            Message::Event { payload, .. }
+            | Message::Response { payload, .. }
+            | Message::Part { payload, .. } => payload.len(),
             _ => 0,
         };
         for len in 0..bytes.len() - payload {
@@ -85,7 +95,7 @@ fn every_content_of_up_to_three_bytes_is_read_or_refused() {
 #[test]
 fn an_unknown_optional_kind_is_skipped_and_an_unknown_other_kind_refused() {
     assert_eq!(Message::decode(&[0xff, 1, 2]), Ok(Message::Unknown));
-    let kind = 0x0e;
+    let kind = 0x11;
     assert_eq!(Message::decode(&[kind]), Err(ProtocolError::UnknownKind { kind }));
 }
 
@@ -97,6 +107,10 @@ fn options_are_skipped_and_other_flags_refused() {
     let flags = 4;
     let refused = Err(ProtocolError::UnknownFlags { flags });
     assert_eq!(Message::decode(b"\x08\x04\x05xy"), refused);
+    let begin = Message::Begin { number: 5, request: None, total: 9 };
+    assert_eq!(Message::decode(b"\x0e\x02\x05\x03abc\x09"), Ok(begin));
+    assert_eq!(Message::decode(b"\x0e\x04\x05\x09"), refused);
+    assert_eq!(Message::decode(b"\x0f\x04\x05xy"), refused);
 }
 
 #[test]

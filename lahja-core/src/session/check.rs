@@ -27,13 +27,18 @@ impl Session {
         assert!(self.asking.len() <= limits.peer_requests as usize);
         let is_users = |content: &&[u8]| {
             let message = Message::decode(content);
-            matches!(message, Ok(Message::Event { .. } | Message::Response { .. }))
+
+            matches!(
+                message,
+                Ok(Message::Event { .. } | Message::Response { .. } | Message::Part { .. })
+            )
         };
         let users = self.out.unwritten().filter(is_users);
         let users: usize = users.map(<[u8]>::len).sum();
         let bound = limits.backlog + limits.frame + reserved;
         assert!(users <= bound, "{users} bytes of events and responses, of {bound}");
-        assert!(self.queued >= self.out.len() as u64);
+        assert!(self.queued >= self.written + self.out.len() as u64);
+        self.gathering.check(limits.topics as usize);
     }
 
     /// Returns what was sent or reserved on a topic and was not given back.

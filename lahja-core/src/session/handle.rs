@@ -36,6 +36,22 @@ pub(crate) enum Happening<'a> {
         request: Option<u64>,
         payload: &'a [u8],
     },
+    /// An event has begun, whose payload will have so many bytes.
+    Begun {
+        number: u32,
+        total: usize,
+    },
+    /// An event that came in parts.
+    Whole {
+        number: u32,
+        request: Option<u64>,
+        payload: Vec<u8>,
+    },
+    /// An event that had begun does not come.
+    Abandoned {
+        number: u32,
+        total: usize,
+    },
     Response {
         id: u64,
         response_type: u64,
@@ -124,6 +140,9 @@ impl Session {
                 }
                 Ok(Happening::Event { number, request, payload })
             }
+            Message::Begin { number, request, total } => self.handle_begin(number, request, total),
+            Message::Part { number, place, payload } => self.handle_part(number, place, payload),
+            Message::Abandon { number } => self.handle_abandon(number),
             Message::Response { id, response_type, payload } if self.asked.remove(&id) => {
                 Ok(Happening::Response { id, response_type, payload })
             }
@@ -200,8 +219,10 @@ impl Session {
         }
         self.acknowledged_by_peer = epoch;
         let mut freed = Vec::new();
+        let gathering = &mut self.gathering;
         self.announced.retain(|number, announced| match announced {
             Announced::Withdrawn(announced, withdrawn) if *withdrawn <= epoch => {
+                gathering.forget(number as u32);
                 freed.push(Slot { number: number as u32, epoch: *announced });
                 false
             }
@@ -230,7 +251,7 @@ impl Session {
         }
     }
 
-    fn open_request(&mut self, id: u64) -> Result<(), ProtocolError> {
+    pub(super) fn open_request(&mut self, id: u64) -> Result<(), ProtocolError> {
         let max = self.limits.peer_requests;
         if self.asking.len() >= max as usize {
             return Err(ProtocolError::TooManyRequests { max });
@@ -241,7 +262,7 @@ impl Session {
         Ok(())
     }
 
-    fn check_number(&self, number: u32) -> Result<(), ProtocolError> {
+    pub(super) fn check_number(&self, number: u32) -> Result<(), ProtocolError> {
         match self.announced.contains(number as usize) {
             true => Ok(()),
             false => Err(ProtocolError::UnknownNumber { number }),

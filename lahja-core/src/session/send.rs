@@ -10,17 +10,8 @@ impl Session {
     /// Queues an event, or a request with its id, for a topic of the peer.
     #[inline]
     pub(crate) fn push_event(&mut self, slot: Slot, request: Option<u64>, payload: &[u8]) -> Push {
-        if request.is_some() {
-            let too_many = self.asked.len() >= self.limits.requests as usize;
-            let backlogged = self.is_backlogged();
-            let Some(outlet) = self.outlet(slot) else {
-                return Push::Gone;
-            };
-            // A request is not counted as missed: it waits until its time is up.
-            let stalled = outlet.is_stalled() && (backlogged || outlet.is_full());
-            if too_many || stalled {
-                return Push::Full;
-            }
+        if request.is_some() && self.request_has_to_wait(slot) {
+            return Push::Full;
         }
         let room = self.take_room(slot, payload.len(), Outlet::take);
         match room {
@@ -34,13 +25,24 @@ impl Session {
         room
     }
 
+    /// Tells whether a request has to wait for others to end, or for a stall: it is not counted as
+    /// missed, but waits until its time is up.
+    pub(super) fn request_has_to_wait(&mut self, slot: Slot) -> bool {
+        let is_asking_all = self.is_asking_all();
+        let backlogged = self.is_backlogged();
+        let Some(outlet) = self.outlet(slot) else {
+            return false;
+        };
+        is_asking_all || outlet.is_stalled() && (backlogged || outlet.is_full())
+    }
+
     /// Takes room for an event without sending it yet, or without counting it as missed yet.
     pub(crate) fn reserve(&mut self, slot: Slot, payload_len: usize) -> Push {
         self.take_room(slot, payload_len, Outlet::reserve)
     }
 
     #[inline]
-    fn take_room(
+    pub(super) fn take_room(
         &mut self,
         slot: Slot,
         payload_len: usize,
@@ -136,9 +138,9 @@ impl Session {
 
     /// Says that somebody waits for room, which starts the clock of a stall.
     pub(crate) fn wait_for_room(&mut self, slot: Slot, now: Instant) {
-        let backlogged = self.is_backlogged();
+        let (backlogged, written) = (self.is_backlogged(), self.written);
         if let Some(outlet) = self.outlet(slot) {
-            if backlogged || outlet.is_full() {
+            if backlogged || outlet.is_blocked(written) {
                 outlet.wait(now);
             }
         }
@@ -150,7 +152,7 @@ impl Session {
     }
 
     /// Says what the peer has missed of each topic, as `take` counts it.
-    pub(super) fn tell_missed(&mut self, take: fn(&mut Outlet) -> u64) {
+    pub(super) fn tell_missed(&mut self, take: impl Fn(&mut Outlet) -> u64) {
         for number in 0..self.outlets.len() {
             if let Some((_, outlet)) = &mut self.outlets[number] {
                 let count = take(outlet);
@@ -164,9 +166,9 @@ impl Session {
     pub(crate) fn sweep(&mut self, now: Instant, limit: Duration) -> (Option<Instant>, bool) {
         let mut next = None;
         let mut stalled = false;
-        let backlogged = self.is_backlogged();
+        let (backlogged, written) = (self.is_backlogged(), self.written);
         for (_, outlet) in self.outlets.iter_mut().flatten() {
-            if !backlogged && !outlet.is_full() {
+            if !backlogged && !outlet.is_blocked(written) {
                 // Whoever waited has given up, and there is room by now.
                 outlet.stop_waiting();
                 continue;

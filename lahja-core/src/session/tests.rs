@@ -2,10 +2,12 @@ use std::time::Instant;
 
 use super::*;
 
+mod parts;
 mod room;
 use crate::credit::charge;
 use crate::error::ProtocolError;
 use crate::frame::FrameDecoder;
+use crate::message::Place;
 use crate::name::EndpointName;
 
 /// Two sessions whose frames travel as bytes, in pieces of a given size.
@@ -48,6 +50,7 @@ impl Pair {
         let to = 1 - from;
         self.decoders[to].feed(&out.bytes()[..count]);
         out.advance(count);
+        self.sessions[from].wrote(count as u64);
         while let Some(frame) = self.decoders[to].next_frame().unwrap() {
             let frame = frame.to_vec();
             self.handle(to, Message::decode(&frame).unwrap()).unwrap();
@@ -209,7 +212,7 @@ fn more_requests_than_the_peer_allows_have_to_wait() {
 fn every_message_in_every_phase_is_legal_or_refused() {
     let limits = small();
     let messages = || {
-        let fixed: [&[u8]; 15] = [
+        let fixed: [&[u8]; 20] = [
             b"\x02\x01",
             b"\x03\x01\0\x01\0\0\0\0\0\0\0\0\x01t",
             b"\x04\x01\0",
@@ -223,6 +226,11 @@ fn every_message_in_every_phase_is_legal_or_refused() {
             b"\x0b\0",
             b"\x0c\0\x01",
             b"\x0d",
+            b"\x0e\0\0\x03",
+            b"\x0e\0\0\x01",
+            b"\x0f\0\0x",
+            b"\x0f\x01\0x",
+            b"\x10\0",
             b"\x80\0",
             b"\xff",
         ];
@@ -273,6 +281,24 @@ fn every_message_in_every_phase_is_legal_or_refused() {
         session.handle(request).unwrap();
         session
     };
+    // An event of two bytes has begun, and one of them has come.
+    let begun = |mut session: Session| {
+        session.handle(Message::Begin { number: 0, request: None, total: 2 }).unwrap();
+        let part = Message::Part { number: 0, place: Place::Within, payload: b"x" };
+        session.handle(part).unwrap();
+        session
+    };
+    let gathering = || begun(subscribed());
+    let gathering_in_vain = || {
+        let mut session = begun(acknowledged());
+        session.withdraw(Slot { number: 0, epoch: 1 });
+        session
+    };
+    let forgotten = || {
+        let mut session = gathering_in_vain();
+        session.handle(Message::Acknowledge { epoch: 2 }).unwrap();
+        session
+    };
     let wanted = || {
         let mut session = established();
         let (number, epoch) = (0, 1);
@@ -292,20 +318,24 @@ fn every_message_in_every_phase_is_legal_or_refused() {
         session
     };
     // Hello, Refuse, Announce, Withdraw, Ready, Acknowledge, Credit, Event, request, Response,
-    // Failure, Cancel, Lagged, Goodbye, Mismatch, unknown.
-    let table: [(&dyn Fn() -> Session, &str); 12] = [
-        (&greeting, "yy-----------y-y"),
-        (&announcing, "-yy-y--------y-y"),
-        (&established, "-yy------yyy-y-y"),
-        (&ended, "yyyyyyyyyyyyyyyy"),
-        (&subscribed, "-yy--y-yyyyyyyyy"),
-        (&acknowledged, "-yy----yyyyyyyyy"),
-        (&withdrawn, "-yy----yyyyyyyyy"),
-        (&freed, "-yy------yyy-y-y"),
-        (&asked, "-yy--y-y-yyyyyyy"),
-        (&wanted, "-y-------yyy-y-y"),
-        (&producing, "-y----y--yyy-y-y"),
-        (&unwanted, "-y-------yyy-y-y"),
+    // Failure, Cancel, Lagged, Goodbye, Begin of three bytes and of one, Part and last Part of one,
+    // Abandon, Mismatch, unknown.
+    let table: [(&dyn Fn() -> Session, &str); 15] = [
+        (&greeting, "yy-----------y------y"),
+        (&announcing, "-yy-y--------y------y"),
+        (&established, "-yy------yyy-y------y"),
+        (&ended, "yyyyyyyyyyyyyyyyyyyyy"),
+        (&subscribed, "-yy--y-yyyyyyyyy---yy"),
+        (&acknowledged, "-yy----yyyyyyyyy---yy"),
+        (&withdrawn, "-yy----yyyyyyyyy---yy"),
+        (&freed, "-yy------yyy-y------y"),
+        (&asked, "-yy--y-y-yyyyyyy---yy"),
+        (&gathering, "-yy--y-yyyyyyy---yyyy"),
+        (&gathering_in_vain, "-yy----yyyyyyy---yyyy"),
+        (&forgotten, "-yy------yyy-y------y"),
+        (&wanted, "-y-------yyy-y------y"),
+        (&producing, "-y----y--yyy-y------y"),
+        (&unwanted, "-y-------yyy-y------y"),
     ];
     for (row, (session, legal)) in table.into_iter().enumerate() {
         for (message, legal) in messages().zip(legal.chars()) {

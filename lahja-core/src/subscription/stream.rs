@@ -14,7 +14,7 @@ use futures_lite::future::{or, poll_once};
 use super::{Subscriber, Subscription, ready};
 use crate::error::{ReadyError, StreamEnded};
 use crate::event::{Event, Received};
-use crate::inbox::{Charge, Consumed, Entry, Item, Lagged};
+use crate::inbox::{Charge, Consumed, Entry, Item, Lagged, Whole};
 use crate::shared::Shared;
 
 /// A stream of events, in the order in which they came. Dropping it unsubscribes.
@@ -92,8 +92,14 @@ impl<E: Event> EventStream<E> {
             if let Some(event) = self.unpack(Consumed::AtOnce) {
                 return Poll::Ready(Some(Ok(event)));
             }
-            if let Some(Entry::Item(item)) = self.batch.pop_front() {
-                return Poll::Ready(Some(item.consume()));
+            match self.batch.pop_front() {
+                Some(Entry::Item(item)) => return Poll::Ready(Some(item.consume())),
+                Some(Entry::Whole(whole)) => {
+                    if let Some(event) = self.decode(whole, Consumed::AtOnce) {
+                        return Poll::Ready(Some(Ok(event)));
+                    }
+                }
+                Some(Entry::Packed(_)) | None => {}
             }
         }
         Poll::Ready(None)
@@ -104,8 +110,14 @@ impl<E: Event> EventStream<E> {
             if let Some(event) = self.unpack(Consumed::Later) {
                 return Poll::Ready(Some(Item::Event(event, Charge::Own)));
             }
-            if let Some(Entry::Item(item)) = self.batch.pop_front() {
-                return Poll::Ready(Some(item));
+            match self.batch.pop_front() {
+                Some(Entry::Item(item)) => return Poll::Ready(Some(item)),
+                Some(Entry::Whole(whole)) => {
+                    if let Some(event) = self.decode(whole, Consumed::Later) {
+                        return Poll::Ready(Some(Item::Event(event, Charge::Own)));
+                    }
+                }
+                Some(Entry::Packed(_)) | None => {}
             }
         }
         Poll::Ready(None)
@@ -128,15 +140,17 @@ impl<E: Event> EventStream<E> {
         while let Some(Entry::Packed(packed)) = self.batch.front_mut() {
             match packed.next(consumed) {
                 Some(Ok(event)) => return Some(event),
-                Some(Err(error)) => {
-                    if let Some(shared) = self.subscriber.shared.upgrade() {
-                        shared.trouble.malformed(packed.origin(), E::NAME, &error);
-                    }
-                }
+                Some(Err(error)) => self.subscriber.malformed(packed.origin(), &error),
                 None => drop(self.batch.pop_front()),
             }
         }
         None
+    }
+
+    fn decode(&self, whole: Whole, consumed: Consumed) -> Option<Received<E>> {
+        let origin = whole.origin().clone();
+        let event = whole.decode(consumed);
+        event.inspect_err(|error| self.subscriber.malformed(&origin, error)).ok()
     }
 
     /// Splits off the handle of a stream that a handler will consume.

@@ -7,6 +7,7 @@ mod flood;
 mod hello;
 mod loss;
 mod order;
+mod parts;
 mod polling;
 mod requests;
 mod room;

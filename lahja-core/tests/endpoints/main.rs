@@ -5,6 +5,7 @@ mod common;
 mod credit;
 mod handmade;
 mod in_memory;
+mod parts;
 mod requests;
 mod serving;
 mod skew;

@@ -7,9 +7,9 @@ use crate::credit::{Intake, charge};
 use crate::frame::FrameDecoder;
 use crate::fuzzing::hello::hello;
 use crate::fuzzing::input::Input;
-use crate::fuzzing::push::{Circumstances, Route};
+use crate::fuzzing::push::Route;
 use crate::limits::Limits;
-use crate::message::FailureReason;
+use crate::message::{FailureReason, Place};
 use crate::session::{MAX_HEADER, Push, Session, Slot};
 
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -29,6 +29,9 @@ pub(super) enum Said {
     Failure(u64),
     Cancel(u64),
     Mismatch(u32),
+    Begin { number: u32, request: Option<u64>, total: u64 },
+    Part { number: u32, place: Place, payload: Vec<u8> },
+    Abandon(u32),
     Goodbye,
 }
 
@@ -91,7 +94,7 @@ impl End {
         }
     }
 
-    fn may_speak(&self) -> bool {
+    pub(super) fn may_speak(&self) -> bool {
         self.is_accepted && !self.session.has_ended()
     }
 
@@ -99,6 +102,8 @@ impl End {
     pub(super) fn write(&mut self) {
         let was_backlogged = self.session.is_backlogged();
         let bytes = self.session.out().take_bytes();
+        self.session.wrote(bytes.len() as u64);
+        self.routes.iter_mut().for_each(Route::wrote);
         self.wire.extend(bytes);
         self.late = 0;
         if was_backlogged {
@@ -158,11 +163,16 @@ impl End {
     }
 
     pub(super) fn ask(&mut self, input: &mut Input<'_>, far: &mut Self) {
-        let id = self.ids;
+        let id = self.next_id();
         if self.push(input, Some(id), far) == Some(Push::Queued) {
-            self.ids += 1;
             self.asked.push(id);
         }
+    }
+
+    /// An id that no request has had.
+    pub(super) fn next_id(&mut self) -> u64 {
+        self.ids += 1;
+        self.ids
     }
 
     fn push(
@@ -172,15 +182,7 @@ impl End {
         far: &mut Self,
     ) -> Option<Push> {
         let (at, len) = (input.below(self.routes.len()), usize::from(input.byte()));
-        let requests = self.limits.requests.min(far.limits.requests) as usize;
-        let mut circumstances = Circumstances {
-            len,
-            max_frame: self.limits.frame.min(far.limits.frame) as usize,
-            is_request: request.is_some(),
-            has_ended: self.session.has_ended(),
-            is_backlogged: self.session.is_backlogged(),
-            is_asking_all: self.asked.len() >= requests,
-        };
+        let mut circumstances = self.circumstances(len, request, far);
         let route = self.routes.get_mut(at)?;
         if self.session.is_missing(route.slot) && !route.reserved.is_empty() {
             return None;
@@ -323,7 +325,7 @@ impl End {
         any
     }
 
-    fn give(&mut self, at: usize, credit: Option<u64>, far: &mut Self) {
+    pub(super) fn give(&mut self, at: usize, credit: Option<u64>, far: &mut Self) {
         let Some(bytes) = credit else { return };
         let topic = &self.topics[at];
         self.session.push_credit(topic.slot, bytes);
@@ -373,15 +375,16 @@ impl End {
         for topic in &self.topics {
             let route = far.routes.iter().find(|route| route.slot == topic.slot);
             let route = route.expect("what is announced is routed");
-            let reserved: u64 = route.reserved.iter().map(|payload| charge(payload.len())).sum();
-            assert_eq!(route.outstanding, reserved, "credit is lost");
+            let under_way = route.parts.iter().map(|parts| parts.total);
+            let reserved = route.reserved.iter().map(Vec::len).chain(under_way).map(charge);
+            assert_eq!(route.outstanding, reserved.sum::<u64>(), "credit is lost");
             assert_eq!(route.count, topic.count + route.missed, "an event is lost");
         }
     }
 }
 
 /// Makes a payload that tells its number.
-fn payload(number: u64, len: usize) -> Vec<u8> {
+pub(super) fn payload(number: u64, len: usize) -> Vec<u8> {
     let mut payload = number.to_le_bytes().to_vec();
     payload.resize(len.max(8), 0xee);
     payload

@@ -3,7 +3,7 @@
 use super::end::{End, Said, Topic};
 use crate::credit::charge;
 use crate::fuzzing::push::Route;
-use crate::message::{Message, Refusal};
+use crate::message::{Message, Place, Refusal};
 use crate::session::Happening;
 
 impl End {
@@ -75,6 +75,17 @@ impl End {
                 assert_eq!(said[..8], topic.count.to_le_bytes(), "an event is missing");
                 topic.count += 1;
                 self.asking.extend(request);
+            }
+            (Said::Begin { number, total, .. }, Happening::Begun { number: n, total: t }) => {
+                assert_eq!((number, total), (n, t as u64));
+                self.begin(number, t);
+            }
+            (Said::Part { place: Place::Within, .. }, Happening::Nothing) => {}
+            (Said::Part { number, .. }, Happening::Whole { request, payload, .. }) => {
+                self.complete(number, request, &payload);
+            }
+            (Said::Abandon(number), Happening::Abandoned { total, .. }) => {
+                self.forget(number, total, far);
             }
             (Said::Response { id, .. } | Said::Failure(id), happening) => {
                 self.end_request(id, happening);
@@ -150,7 +161,16 @@ fn assert_same(said: &Said, message: &Message<'_>) {
             Said::Response { id: i, payload: p },
             Message::Response { id, response_type, payload },
         ) => i == id && *response_type == 9 && p == payload,
-        (Said::Mismatch(said), Message::Mismatch { number }) => said == number,
+        (
+            Said::Begin { number: n, request: r, total: t },
+            Message::Begin { number, request, total },
+        ) => (n, r, t) == (number, request, total),
+        (
+            Said::Part { number: n, place: l, payload: p },
+            Message::Part { number, place, payload },
+        ) => n == number && l == place && p == payload,
+        (Said::Mismatch(said), Message::Mismatch { number })
+        | (Said::Abandon(said), Message::Abandon { number }) => said == number,
         (Said::Failure(said), Message::Failure { id, .. })
         | (Said::Cancel(said), Message::Cancel { id }) => said == id,
         _ => false,

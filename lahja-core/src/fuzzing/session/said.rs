@@ -22,6 +22,12 @@ impl End {
         let mut content = Vec::new();
         // What breaks the rules ends the conversation, so most does not.
         let is_rude = input.seldom();
+        if byte >= 0x70 && (is_rude || !self.topics.is_empty()) {
+            let message = self.said_of_parts(byte, input);
+            message.encode(&mut content);
+            assert_eq!(Message::decode(&content).as_ref(), Ok(&message));
+            return content;
+        }
         let kind = match byte % 20 {
             kind if is_rude || self.may_be_said(kind) => kind,
             _ => 13,
@@ -123,7 +129,7 @@ impl End {
     }
 
     /// The number of a topic of ours, most often.
-    fn announced(&self, input: &mut Input<'_>) -> u32 {
+    pub(super) fn announced(&self, input: &mut Input<'_>) -> u32 {
         let at = input.below(self.topics.len());
         self.topics.get(at).filter(|_| !input.seldom()).map_or(number(input), |t| t.slot.number)
     }
@@ -142,7 +148,7 @@ impl End {
     }
 
     /// An id that the peer may give to a request, most often.
-    fn unused_id(&self, input: &mut Input<'_>) -> u64 {
+    pub(super) fn unused_id(&self, input: &mut Input<'_>) -> u64 {
         let id = u64::from(input.byte() % 4);
         match self.asking.contains(&id) && !input.seldom() {
             true => (0..).find(|id| !self.asking.contains(id)).expect("there are enough"),

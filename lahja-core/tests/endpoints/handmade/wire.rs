@@ -17,6 +17,9 @@ pub(super) mod kind {
     pub(in super::super) const CANCEL: u8 = 0x0b;
     pub(in super::super) const LAGGED: u8 = 0x0c;
     pub(in super::super) const GOODBYE: u8 = 0x0d;
+    pub(in super::super) const BEGIN: u8 = 0x0e;
+    pub(in super::super) const PART: u8 = 0x0f;
+    pub(in super::super) const ABANDON: u8 = 0x10;
     /// Of a message that every reader skips.
     pub(in super::super) const OPTIONAL: u8 = 0xff;
 }
@@ -80,6 +83,14 @@ pub(super) fn hello_with(name: &str, limits: [u64; 3]) -> Vec<u8> {
     content
 }
 
+/// Has an endpoint that introduces itself say that it takes events in parts.
+pub(super) fn taking_parts(mut hello: Vec<u8>) -> Vec<u8> {
+    const FEATURES: usize = 8;
+    assert_eq!(hello[FEATURES], 0);
+    hello[FEATURES] = 1;
+    hello
+}
+
 /// A topic: its name, and how to find its fingerprint.
 #[derive(Clone, Copy)]
 pub(super) struct Topic(&'static str, fn() -> Result<u64, PayloadError>);
@@ -129,9 +140,35 @@ pub(super) fn request(number: u64, id: u64, payload: &[u8]) -> Vec<u8> {
     [&[kind::EVENT, FLAG_REQUEST], &varint(number)[..], &varint(id), payload].concat()
 }
 
-/// Returns the id of a request.
+/// Begins an event whose payload has so many bytes.
+pub(super) fn begin(number: u64, total: usize) -> Vec<u8> {
+    [&[kind::BEGIN, 0], &varint(number)[..], &varint(total as u64)].concat()
+}
+
+/// Begins a request likewise.
+pub(super) fn begin_request(number: u64, id: u64, total: usize) -> Vec<u8> {
+    let numbers = [number, id, total as u64].map(varint).concat();
+    [&[kind::BEGIN, FLAG_REQUEST], &numbers[..]].concat()
+}
+
+/// Sends a part that is not the last.
+pub(super) fn part(number: u64, payload: &[u8]) -> Vec<u8> {
+    [&[kind::PART, 0], &varint(number)[..], payload].concat()
+}
+
+/// Sends the last part.
+pub(super) fn last_part(number: u64, payload: &[u8]) -> Vec<u8> {
+    [&[kind::PART, 1], &varint(number)[..], payload].concat()
+}
+
+/// Gives up an event that has begun.
+pub(super) fn abandon(number: u64) -> Vec<u8> {
+    numbers(kind::ABANDON, &[number])
+}
+
+/// Returns the id of a request, or of one that begins.
 pub(super) fn request_id(content: &[u8]) -> u64 {
-    assert_eq!(content[..2], [kind::EVENT, FLAG_REQUEST], "a request");
+    assert!(matches!(content[..2], [kind::EVENT | kind::BEGIN, FLAG_REQUEST]), "a request");
     let (_number, rest) = split_varint(&content[2..]);
     split_varint(rest).0
 }

@@ -1,0 +1,401 @@
+//! Large events in parts, as they are on the wire.
+
+use std::future::IntoFuture;
+use std::time::Duration;
+
+use futures_lite::future::{poll_once, zip};
+use lahja_core::{
+    BroadcastError, Endpoint, Event, Limits, Overflow, Received, RequestError, Runtime,
+};
+use serde::{Deserialize, Serialize};
+
+use super::{Number, Peer, Question, Text, settle, wire};
+use crate::common::{TestRuntime, build, run, with_limits};
+
+const TEXT: u64 = 0;
+const NUMBER: u64 = 1;
+const TOPICS: &[(wire::Topic, u32)] =
+    &[(wire::topic::<Text>(), 1 << 20), (wire::topic::<Number>(), 1 << 20)];
+
+/// What the payload of a text has more than the text itself, if that is large.
+const LEN: usize = 3;
+
+/// What an event costs beyond its payload.
+const OVERHEAD: u64 = 16;
+
+fn large() -> Text {
+    Text("x".repeat(1_000_000))
+}
+
+/// Connects a peer that takes events in parts.
+async fn join(endpoint: &Endpoint, topics: &[(wire::Topic, u32)]) -> Peer {
+    let (peer, transport) = Peer::new();
+    peer.say(&wire::taking_parts(wire::hello("x")));
+    for (number, (topic, window)) in (0..).zip(topics) {
+        peer.say(&wire::announce(number + 1, number, *window, *topic));
+    }
+    peer.say(&[wire::kind::READY]);
+    endpoint.attach(transport).await.unwrap();
+    settle().await;
+    peer
+}
+
+/// Creates an endpoint and a peer that takes no byte for now.
+async fn held_up(runtime: &TestRuntime, limits: Limits) -> (Endpoint, Peer) {
+    let a = with_limits(runtime, "a", limits);
+    let peer = join(&a, TOPICS).await;
+    peer.take(0);
+    (a, peer)
+}
+
+/// Returns the kinds of the next frames, up to one of this kind.
+async fn kinds_up_to(peer: &mut Peer, last: u8) -> Vec<u8> {
+    let mut kinds = Vec::new();
+    while kinds.last() != Some(&last) {
+        let kind = peer.next().await.expect("the endpoint goes on")[0];
+        if kind >= wire::kind::EVENT {
+            kinds.push(kind);
+        }
+    }
+    kinds
+}
+
+/// Takes the parts of an event that has begun. Returns its payload, and what came in between.
+async fn gather(peer: &mut Peer) -> (Vec<u8>, Vec<Vec<u8>>) {
+    let (mut payload, mut others) = (Vec::new(), Vec::new());
+    loop {
+        let content = peer.next().await.expect("the endpoint goes on");
+        match content[0] {
+            wire::kind::PART => {
+                payload.extend(&content[3..]);
+                if content[1] == 1 {
+                    return (payload, others);
+                }
+            }
+            _ => others.push(content),
+        }
+    }
+}
+
+#[test]
+fn a_small_event_waits_for_no_more_than_one_part_of_a_large_one() {
+    run(|runtime| async move {
+        let (a, mut peer) = held_up(&runtime, Limits::default()).await;
+        let mut broadcast = a.broadcast(large()).into_future();
+        assert!(poll_once(&mut broadcast).await.is_none());
+        for number in 0..3 {
+            a.broadcast(Number(number)).await.unwrap();
+        }
+        peer.take(usize::MAX);
+        let heard = kinds_up_to(&mut peer, wire::kind::EVENT);
+        let (result, kinds) = zip(broadcast, heard).await;
+        result.unwrap();
+        assert_eq!(kinds, [wire::kind::BEGIN, wire::kind::PART, wire::kind::EVENT]);
+        let (_, others) = gather(&mut peer).await;
+        assert_eq!(others, [wire::event(NUMBER, &[1]), wire::event(NUMBER, &[2])]);
+        assert_eq!(a.traffic("x").unwrap().sent.events, 4);
+    });
+}
+
+#[test]
+fn a_large_event_comes_as_it_was_sent_and_in_one_frame_to_who_takes_no_parts() {
+    run(|runtime| async move {
+        let a = build(&runtime, "a", |a| a);
+        let mut peer = join(&a, TOPICS).await;
+        a.broadcast(large()).to("x").await.unwrap();
+        let begin = peer.hear(wire::kind::BEGIN).await;
+        assert_eq!(begin, wire::begin(TEXT, large().0.len() + LEN));
+        let whole = wire::text(&large().0);
+        assert!(gather(&mut peer).await == (whole.clone(), vec![]));
+        // Both take what fits in two parts as one frame, and what is sent at once.
+        let small = Text("x".repeat(100_000));
+        a.broadcast(small.clone()).await.unwrap();
+        assert!(peer.hear(wire::kind::EVENT).await == wire::event(TEXT, &wire::text(&small.0)));
+        peer.say(&wire::credit(TEXT, small.0.len() as u64 + LEN as u64 + OVERHEAD));
+        peer.say(&wire::credit(TEXT, whole.len() as u64 + OVERHEAD));
+        settle().await;
+        a.broadcast(large()).now().unwrap();
+        assert!(peer.hear(wire::kind::EVENT).await == wire::event(TEXT, &whole));
+
+        let b = build(&runtime, "b", |b| b);
+        let mut other = Peer::join(&b, "y", TOPICS).await;
+        b.broadcast(large()).await.unwrap();
+        assert!(other.hear(wire::kind::EVENT).await == wire::event(TEXT, &whole));
+    });
+}
+
+#[test]
+fn a_broadcast_that_is_dropped_in_the_middle_is_abandoned_and_later_events_arrive() {
+    run(|runtime| async move {
+        let (a, mut peer) = held_up(&runtime, Limits::default()).await;
+        let mut broadcast = a.broadcast(large()).into_future();
+        assert!(poll_once(&mut broadcast).await.is_none());
+        // Another of the topic waits for it, and begins when it is given up.
+        let mut next = a.broadcast(Text("y".repeat(500_000))).into_future();
+        assert!(poll_once(&mut next).await.is_none());
+        drop(broadcast);
+        peer.take(usize::MAX);
+        let abandoned = kinds_up_to(&mut peer, wire::kind::ABANDON).await;
+        assert_eq!(abandoned, [wire::kind::BEGIN, wire::kind::PART, wire::kind::ABANDON]);
+        peer.say(&wire::credit(TEXT, (large().0.len() + LEN) as u64 + OVERHEAD));
+        let (result, (payload, _)) = zip(next, gather(&mut peer)).await;
+        result.unwrap();
+        assert!(payload == wire::text(&"y".repeat(500_000)));
+    });
+}
+
+#[test]
+fn who_stalls_in_the_middle_misses_the_event_and_gets_the_next_when_it_is_back() {
+    run(|runtime| async move {
+        let mut limits = Limits::default();
+        limits.stalled_after = Duration::from_millis(20);
+        let (a, mut peer) = held_up(&runtime, limits).await;
+        a.broadcast(large()).await.unwrap();
+        assert_eq!(a.traffic("x").unwrap().sent.missed, 1);
+        assert_eq!(a.stats().stalls, 1);
+        peer.take(usize::MAX);
+        peer.hear(wire::kind::ABANDON).await;
+        peer.say(&wire::credit(TEXT, (large().0.len() + LEN) as u64 + OVERHEAD));
+        assert_eq!(peer.hear(wire::kind::LAGGED).await, wire::lagged(TEXT, 1));
+        let (result, (payload, _)) =
+            zip(a.broadcast(large()).into_future(), gather(&mut peer)).await;
+        result.unwrap();
+        assert!(payload == wire::text(&large().0));
+    });
+}
+
+#[test]
+fn a_peer_that_takes_a_little_now_and_then_is_not_stalled() {
+    run(|runtime| async move {
+        let mut limits = Limits::default();
+        limits.stalled_after = Duration::from_millis(300);
+        let (a, mut peer) = held_up(&runtime, limits.clone()).await;
+        let taking = async {
+            for _ in 0..8 {
+                runtime.sleep(limits.stalled_after / 3).await;
+                peer.take(150_000);
+            }
+            peer.take(usize::MAX);
+        };
+        let (result, ()) = zip(a.broadcast(large()).into_future(), taking).await;
+        result.unwrap();
+        assert_eq!(a.traffic("x").unwrap().sent.missed, 0);
+        assert!(gather(&mut peer).await.0 == wire::text(&large().0));
+    });
+}
+
+#[test]
+fn who_is_slow_does_not_hold_up_the_parts_of_another() {
+    run(|runtime| async move {
+        let (a, slow) = held_up(&runtime, Limits::default()).await;
+        let b = build(&runtime, "b", |b| b);
+        crate::common::join(&a, &b).await;
+        let mut stream = b.stream::<Text>();
+        stream.ready().await.unwrap();
+        let mut broadcast = a.broadcast(large()).into_future();
+        let received = async { stream.next().await.unwrap().unwrap().into_inner() };
+        let mut both = Box::pin(zip(&mut broadcast, received));
+        for _ in 0..1_000 {
+            assert!(poll_once(&mut both).await.is_none(), "the slow one has all");
+            settle().await;
+            if b.traffic("a").unwrap().received.events == 1 {
+                break;
+            }
+        }
+        slow.take(usize::MAX);
+        let (result, received) = both.await;
+        result.unwrap();
+        assert!(received == large());
+    });
+}
+
+#[test]
+fn what_a_peer_sends_in_parts_comes_as_a_whole_with_the_last() {
+    run(|runtime| async move {
+        let a = build(&runtime, "a", |a| a);
+        let mut peer = join(&a, &[]).await;
+        let mut texts = a.stream::<Text>();
+        let text = peer.number_of::<Text>().await;
+        let mut numbers = a.stream::<Number>();
+        let number = peer.number_of::<Number>().await;
+        let payload = wire::text(&"abc".repeat(100_000));
+        let (first, rest) = payload.split_at(1);
+        let (second, third) = rest.split_at(200_000);
+        peer.say(&wire::begin(text, payload.len()));
+        peer.say(&wire::part(text, first));
+        peer.say(&wire::event(number, &[1]));
+        peer.say(&wire::part(text, second));
+        assert_eq!(numbers.next().await.unwrap().unwrap().0, 1);
+        settle().await;
+        assert!(poll_once(texts.next()).await.is_none(), "the last part is missing");
+        assert_eq!(a.stats().queued_events, 0);
+        peer.say(&wire::last_part(text, third));
+        settle().await;
+        assert_eq!(a.stats().queued_events, 1);
+        let event = texts.next().await.unwrap().unwrap();
+        assert!(event.0 == "abc".repeat(100_000));
+        assert_eq!(event.origin(), "x");
+        let credit = wire::credited(&peer.hear(wire::kind::CREDIT).await);
+        assert_eq!(credit, payload.len() as u64 + OVERHEAD);
+        assert_eq!(a.traffic("x").unwrap().received.events, 2);
+    });
+}
+
+#[test]
+fn what_comes_in_parts_goes_to_every_kind_of_subscription() {
+    run(|runtime| async move {
+        let a = build(&runtime, "a", |a| a);
+        let mut peer = join(&a, &[]).await;
+        let mut picky = a.subscription::<Text>().filter(|text| text.0.starts_with('y')).stream();
+        let text = peer.number_of::<Text>().await;
+        let say = |letter: &str| {
+            let payload = wire::text(&letter.repeat(200_000));
+            peer.say(&wire::begin(text, payload.len()));
+            peer.say(&wire::last_part(text, &payload));
+        };
+        say("x");
+        say("y");
+        assert!(picky.next().await.unwrap().unwrap().0.starts_with('y'));
+        let mut latest = a.subscription::<Text>().overflow(Overflow::Latest).stream();
+        let mut all = a.stream::<Text>();
+        say("z");
+        assert!(latest.next().await.unwrap().unwrap().0.starts_with('z'));
+        assert!(all.next().await.unwrap().unwrap().0.starts_with('z'));
+        // All of the three have come, and their credit has gone back.
+        assert_eq!(a.stats().unconsumed_bytes, 0);
+    });
+}
+
+#[test]
+fn a_request_in_parts_is_answered_and_one_that_cannot_be_read_is_refused() {
+    run(|runtime| async move {
+        let a = build(&runtime, "a", |a| a);
+        let mut peer = join(&a, &[]).await;
+        let _answering = a.answer(|question: Received<Question>| Text(question.0.to_string()));
+        let number = peer.number_of::<Question>().await;
+        peer.say(&wire::begin_request(number, 5, 2));
+        peer.say(&wire::part(number, &[0x80]));
+        peer.say(&wire::last_part(number, &[1]));
+        let response = wire::response(5, "handmade.Text", &wire::text("128"));
+        assert_eq!(peer.hear(wire::kind::RESPONSE).await, response);
+        peer.say(&wire::begin_request(number, 6, 2));
+        peer.say(&wire::last_part(number, &[0x80, 0x80]));
+        const MALFORMED: u8 = 2;
+        let refused = peer.hear(wire::kind::FAILURE).await;
+        assert_eq!(refused, wire::failure(6, MALFORMED));
+        assert_eq!(a.stats().malformed_payloads, 1);
+    });
+}
+
+#[test]
+fn the_credit_of_an_abandoned_event_comes_back_at_once() {
+    run(|runtime| async move {
+        let a = build(&runtime, "a", |a| a);
+        let mut peer = join(&a, &[]).await;
+        let mut texts = a.stream::<Text>();
+        let text = peer.number_of::<Text>().await;
+        peer.say(&wire::begin(text, 300_000));
+        peer.say(&wire::part(text, &[b'x'; 100_000]));
+        settle().await;
+        assert_eq!(a.stats().unconsumed_bytes, 300_000 + OVERHEAD);
+        peer.say(&wire::abandon(text));
+        let credit = wire::credited(&peer.hear(wire::kind::CREDIT).await);
+        assert_eq!(credit, 300_000 + OVERHEAD);
+        assert_eq!(a.stats().unconsumed_bytes, 0);
+        peer.say(&wire::event(text, &wire::text("next")));
+        assert_eq!(texts.next().await.unwrap().unwrap().0, "next");
+    });
+}
+
+#[test]
+fn nothing_comes_of_an_event_whose_sender_ends_in_the_middle() {
+    run(|runtime| async move {
+        let a = build(&runtime, "a", |a| a);
+        let mut peer = join(&a, &[]).await;
+        let mut texts = a.stream::<Text>();
+        let text = peer.number_of::<Text>().await;
+        peer.say(&wire::event(text, &wire::text("whole")));
+        peer.say(&wire::begin(text, 300_000));
+        peer.say(&wire::part(text, &[b'x'; 100_000]));
+        peer.hang_up();
+        assert_eq!(texts.next().await.unwrap().unwrap().0, "whole");
+        while a.is_connected_to("x") {
+            settle().await;
+        }
+        assert!(poll_once(texts.next()).await.is_none());
+        assert_eq!(a.stats().unconsumed_bytes, 0);
+    });
+}
+
+#[test]
+fn a_part_of_no_event_and_an_event_beyond_the_window_cost_the_connection() {
+    run(|runtime| async move {
+        let text = |letters| wire::event(0, &wire::text(letters));
+        let breaches = [
+            vec![wire::part(0, b"x")],
+            vec![wire::begin(0, 20 << 20)],
+            // The first takes all of the window, though nothing of it has come.
+            vec![wire::begin(0, 300_000), text("x")],
+        ];
+        for breach in breaches {
+            let a = build(&runtime, "a", |a| a);
+            let mut peer = join(&a, &[]).await;
+            let _texts = a.stream::<Text>();
+            assert_eq!(peer.number_of::<Text>().await, 0);
+            breach.iter().for_each(|content| peer.say(content));
+            while a.is_connected_to("x") {
+                settle().await;
+            }
+            assert_eq!(a.stats().broken_connections, 1);
+        }
+    });
+}
+
+#[test]
+fn closing_does_not_wait_for_an_event_in_the_middle_and_counts_one_whose_last_part_is_queued() {
+    run(|runtime| async move {
+        let (a, _peer) = held_up(&runtime, Limits::default()).await;
+        let broadcast = a.broadcast(large()).into_future();
+        let close = async { a.close(Duration::ZERO).await.undelivered };
+        let (result, undelivered) = zip(broadcast, close).await;
+        assert!(matches!(result, Err(BroadcastError::Closed)), "{result:?}");
+        assert_eq!(undelivered, 0);
+
+        let (a, mut peer) = held_up(&runtime, Limits::default()).await;
+        let mut broadcast = a.broadcast(Text("x".repeat(150_000))).into_future();
+        assert!(poll_once(&mut broadcast).await.is_none());
+        // Room for the first two parts but not for the third.
+        peer.take(140_000);
+        broadcast.await.unwrap();
+        assert_eq!(peer.hear(wire::kind::PART).await[1], 0);
+        assert_eq!(a.close(Duration::ZERO).await.undelivered, 1);
+    });
+}
+
+#[test]
+fn a_request_whose_answerer_goes_in_the_middle_was_not_sent() {
+    #[derive(Debug, Serialize, Deserialize, Event)]
+    #[event(name = "handmade.Long", response = Text)]
+    struct Long(String);
+
+    run(|runtime| async move {
+        let a = build(&runtime, "a", |a| a);
+        let mut peer = join(&a, &[(wire::topic::<Long>(), 1 << 20)]).await;
+        let long = || Long("x".repeat(500_000));
+        let answer = async {
+            let id = wire::request_id(&peer.hear(wire::kind::BEGIN).await);
+            assert!(gather(&mut peer).await.0 == wire::text(&long().0));
+            peer.say(&wire::response(id, "handmade.Text", &wire::text("well")));
+        };
+        let (answer, ()) = zip(a.request(long()).into_future(), answer).await;
+        assert_eq!(answer.unwrap().0, "well");
+        peer.say(&wire::credit(0, long().0.len() as u64 + LEN as u64 + OVERHEAD));
+        settle().await;
+        peer.take(0);
+        let mut request = a.request(long()).into_future();
+        assert!(poll_once(&mut request).await.is_none());
+        peer.hang_up();
+        let gone = request.await;
+        assert!(matches!(gone, Err(RequestError::PeerGone { sent: false, .. })), "{gone:?}");
+    });
+}
