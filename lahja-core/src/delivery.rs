@@ -215,8 +215,8 @@ pub(crate) fn encode<E: Event, R>(
         }
     };
     let sent = send(encoding);
-    if scratch.len() <= MAX_SCRATCH {
-        let _ = SCRATCH.try_with(|kept| kept.set(scratch));
+    if scratch.capacity() > 0 {
+        keep(scratch);
     }
     Ok(sent)
 }
@@ -359,6 +359,7 @@ impl<E: Event> Delivery<E> {
                 is_full
             });
             if listeners.is_empty() && !goes_on {
+                keep(std::mem::take(&mut self.payload));
                 return Poll::Ready(());
             }
             if let Some(at) = now.checked_add(shared.limits.stalled_after) {
@@ -388,8 +389,16 @@ fn note_gone(gone: &mut Option<EndpointName>, target: &Peer) {
     }
 }
 
-/// A buffer that is larger than this is not kept for the next event.
-const MAX_SCRATCH: usize = 64 * 1024;
+/// A buffer that is larger than this is not kept for the next event. Fresh memory costs more than to
+/// encode into it.
+const MAX_SCRATCH: usize = 2 << 20;
+
+/// Keeps a buffer for what this thread encodes next. A thread that ends keeps none.
+fn keep(buffer: Vec<u8>) {
+    if buffer.capacity() <= MAX_SCRATCH {
+        let _ = SCRATCH.try_with(|kept| kept.set(buffer));
+    }
+}
 
 thread_local! {
     // What is being encoded, before any lock is taken: encoding runs the user's code.

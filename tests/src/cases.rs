@@ -134,6 +134,7 @@ macro_rules! cases_in_one_process {
             mod order {
                 events_come_in_the_order_of_the_calls_and_once_each,
                 small_events_do_not_overtake_large_ones,
+                a_small_event_does_not_wait_for_a_large_one_that_is_under_way,
                 each_of_several_senders_is_heard_in_its_own_order,
                 broadcasts_with_and_without_waiting_keep_their_order,
                 a_request_comes_behind_the_events_before_it,

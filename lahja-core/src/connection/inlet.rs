@@ -68,6 +68,13 @@ impl Inlet {
         self.intake.receive(charge(len))
     }
 
+    /// Gives back the buffer of a large event, for the next one of the connection.
+    pub(crate) fn keep(&self, buffer: Vec<u8>) {
+        if let Some(connection) = self.connection.upgrade() {
+            drop(connection.queue(|session| session.keep(buffer)));
+        }
+    }
+
     /// Returns credit for what was consumed, when there is enough of it.
     pub(crate) fn release(&self, bytes: u64) {
         let credit = self.intake.release(bytes);

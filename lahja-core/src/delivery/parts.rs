@@ -2,7 +2,7 @@
 
 use event_listener::{EventListener, Listener};
 
-use super::{Delivery, Peer, push};
+use super::{Delivery, Peer, keep, push};
 use crate::connection::Burst;
 use crate::event::Event;
 use crate::pending::Asked;
@@ -130,8 +130,11 @@ impl<E: Event> Delivery<E> {
                 delivery.recipients.push(recipient);
             }
         }
+        if delivery.peers.is_empty() && delivery.recipients.is_empty() {
+            keep(payload);
+            return (reached, None);
+        }
         delivery.payload = payload;
-        let is_done = delivery.peers.is_empty() && delivery.recipients.is_empty();
-        (reached, (!is_done).then_some(delivery))
+        (reached, Some(delivery))
     }
 }

@@ -13,6 +13,10 @@ use crate::message::{Message, Place};
 /// The length of a part, but for the last, in bytes. Writes of this size are as fast as larger ones.
 pub(crate) const PART: usize = 64 * 1024;
 
+/// A buffer that held a large event is kept for the next if it has no more than this: fresh memory costs
+/// more than to copy into it.
+const KEEP_CAPACITY: usize = 2 << 20;
+
 /// The longest payload that is sent as a whole though it could be sent in parts.
 pub(crate) const WHOLE: usize = 2 * PART;
 
@@ -95,6 +99,14 @@ impl Session {
         is_awaited
     }
 
+    /// Keeps the buffer of an event that is decoded for the next one. Returns what is not kept.
+    pub(crate) fn keep(&mut self, buffer: Vec<u8>) -> Vec<u8> {
+        match (self.gathering.spare.capacity() + 1..=KEEP_CAPACITY).contains(&buffer.capacity()) {
+            true => std::mem::replace(&mut self.gathering.spare, buffer),
+            false => buffer,
+        }
+    }
+
     pub(super) fn handle_begin(
         &mut self,
         number: u32,
@@ -140,7 +152,11 @@ impl Session {
 
 /// The events of the peer that have begun, by the numbers of their topics.
 #[derive(Debug, Default)]
-pub(super) struct Gathering(HashMap<u32, Gathered>);
+pub(super) struct Gathering {
+    begun: HashMap<u32, Gathered>,
+    // For the next that comes.
+    spare: Vec<u8>,
+}
 
 /// An event of which the last part has not come.
 #[derive(Debug)]
@@ -162,10 +178,10 @@ impl Gathering {
         if total == 0 {
             return Err(ProtocolError::WrongTotal { total: 0 });
         }
-        if self.0.contains_key(&number) {
+        if self.begun.contains_key(&number) {
             return Err(ProtocolError::BegunTwice { number });
         }
-        self.0.insert(number, Gathered { request, total, bytes: Vec::new() });
+        self.begun.insert(number, Gathered { request, total, bytes: Vec::new() });
         Ok(())
     }
 
@@ -176,7 +192,7 @@ impl Gathering {
         place: Place,
         part: &[u8],
     ) -> Result<Option<Gathered>, ProtocolError> {
-        let gathered = self.0.get_mut(&number).ok_or(ProtocolError::NotBegun { number })?;
+        let gathered = self.begun.get_mut(&number).ok_or(ProtocolError::NotBegun { number })?;
         if part.is_empty() {
             return Err(ProtocolError::EmptyPart);
         }
@@ -188,21 +204,25 @@ impl Gathering {
         if !fits {
             return Err(ProtocolError::WrongTotal { total: gathered.total as u64 });
         }
+        if gathered.bytes.capacity() == 0 {
+            gathered.bytes = std::mem::take(&mut self.spare);
+            gathered.bytes.clear();
+        }
         gathered.append(part);
         Ok(match place {
             Place::Within => None,
-            Place::Last => self.0.remove(&number),
+            Place::Last => self.begun.remove(&number),
         })
     }
 
     fn abandon(&mut self, number: u32) -> Result<usize, ProtocolError> {
-        let gathered = self.0.remove(&number).ok_or(ProtocolError::NotBegun { number })?;
+        let gathered = self.begun.remove(&number).ok_or(ProtocolError::NotBegun { number })?;
         Ok(gathered.total)
     }
 
     /// Forgets an event that will not be complete, since its topic is withdrawn.
     pub(super) fn forget(&mut self, number: u32) {
-        self.0.remove(&number);
+        self.begun.remove(&number);
     }
 }
 
@@ -219,12 +239,13 @@ impl Gathered {
 
 #[cfg(any(test, fuzzing))]
 impl Gathering {
-    /// Panics if more is held than twice what has come, or than was announced.
+    /// Panics if more is held than twice what has come, or than was announced, beside what is kept.
     pub(super) fn check(&self, max_topics: usize) {
-        assert!(self.0.len() <= max_topics);
-        for Gathered { total, bytes, .. } in self.0.values() {
+        assert!(self.begun.len() <= max_topics);
+        for Gathered { total, bytes, .. } in self.begun.values() {
             assert!(bytes.len() < *total);
-            assert!(bytes.capacity() <= (2 * bytes.len()).min(*total));
+            let grown = (2 * bytes.len()).min(*total);
+            assert!(bytes.capacity() <= grown.max(KEEP_CAPACITY));
         }
     }
 }

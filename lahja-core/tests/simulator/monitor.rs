@@ -36,6 +36,13 @@ struct Topic {
     window: u64,
     outstanding: u64,
     withdrawn: Option<u64>,
+    begun: Option<Begun>,
+}
+
+/// An event that comes in parts.
+struct Begun {
+    rest: u64,
+    request: Option<u64>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,6 +72,17 @@ impl Header<'_> {
             }
         }
         None
+    }
+
+    /// Reads what an event begins with: its topic, and its id if it is a request.
+    fn event(&mut self) -> Option<(u64, Option<u64>)> {
+        let flags = self.byte()?;
+        let number = self.number()?;
+        let request = match flags & 1 {
+            1 => Some(self.number()?),
+            _ => None,
+        };
+        Some((number, request))
     }
 }
 
@@ -126,7 +144,7 @@ impl Monitor {
         if end.said_hello == (kind == 0x01) {
             return Err("a hello that is not the first message".into());
         }
-        if !end.said_ready && matches!(kind, 0x07..=0x0c) {
+        if !end.said_ready && matches!(kind, 0x07..=0x0c | 0x0e..=0x10) {
             return Err("traffic before ready".into());
         }
         let mut number = || header.number().ok_or("a header that is cut off");
@@ -139,7 +157,7 @@ impl Monitor {
                 if granted != window {
                     return Err(format!("a window of {granted}"));
                 }
-                let topic = Topic { window, outstanding: 0, withdrawn: None };
+                let topic = Topic { window, outstanding: 0, withdrawn: None, begun: None };
                 if end.topics.insert(key, topic).is_some() {
                     return Err("a number that is in use".into());
                 }
@@ -174,19 +192,38 @@ impl Monitor {
                 topic.outstanding -= bytes;
             }
             0x08 => {
-                let flags = header.byte().ok_or("a header that is cut off")?;
-                let number = header.number().ok_or("a header that is cut off")?;
-                if flags & 1 == 1 {
-                    let id = header.number().ok_or("a header that is cut off")?;
-                    if end.requests.insert(id, Request::Open).is_some() {
-                        return Err("a request's id is used twice".into());
-                    }
-                }
+                let (number, request) = header.event().ok_or("a header that is cut off")?;
+                end.ask(request)?;
                 let topic = peer.topics.get_mut(&number).ok_or("a topic that is not wanted")?;
-                if topic.outstanding >= topic.window {
-                    return Err(format!("{} of {}", topic.outstanding, topic.window));
+                topic.charge(header.0.len() as u64)?;
+            }
+            0x0e => {
+                let (number, request) = header.event().ok_or("a header that is cut off")?;
+                let rest = header.number().ok_or("a header that is cut off")?;
+                let topic = peer.topics.get_mut(&number).ok_or("a topic that is not wanted")?;
+                topic.charge(rest)?;
+                if topic.begun.replace(Begun { rest, request }).is_some() {
+                    return Err("an event begins within another".into());
                 }
-                topic.outstanding += header.0.len() as u64 + EVENT_OVERHEAD;
+            }
+            0x0f => {
+                let is_last = header.byte() == Some(1);
+                let number = header.number().ok_or("a header that is cut off")?;
+                let topic = peer.topics.get_mut(&number).ok_or("a topic that is not wanted")?;
+                let begun = topic.begun.as_mut().ok_or("a part of nothing")?;
+                let len = header.0.len() as u64;
+                if len == 0 || len > begun.rest || is_last != (len == begun.rest) {
+                    return Err(format!("{len} of {} bytes", begun.rest));
+                }
+                begun.rest -= len;
+                if is_last {
+                    let request = topic.begun.take().and_then(|begun| begun.request);
+                    end.ask(request)?;
+                }
+            }
+            0x10 => {
+                let topic = peer.topics.get_mut(&number()?).ok_or("no such topic")?;
+                topic.begun.take().ok_or("nothing has begun")?;
             }
             0x09 | 0x0a => {
                 if kind == 0x09 {
@@ -220,7 +257,27 @@ impl Monitor {
     }
 }
 
+impl Topic {
+    /// Notes an event that uses up credit.
+    fn charge(&mut self, len: u64) -> Result<(), String> {
+        if self.outstanding >= self.window {
+            return Err(format!("{} of {}", self.outstanding, self.window));
+        }
+        self.outstanding += len + EVENT_OVERHEAD;
+        Ok(())
+    }
+}
+
 impl End {
+    /// Notes a request, if an event is one.
+    fn ask(&mut self, request: Option<u64>) -> Result<(), String> {
+        let Some(id) = request else { return Ok(()) };
+        match self.requests.insert(id, Request::Open) {
+            None => Ok(()),
+            Some(_) => Err("a request's id is used twice".into()),
+        }
+    }
+
     fn enter(&mut self, epoch: u64) -> Result<(), String> {
         if epoch != self.epoch + 1 {
             return Err(format!("epoch {epoch} behind {}", self.epoch));

@@ -1,5 +1,6 @@
 //! What comes before what.
 
+use std::future::IntoFuture;
 use std::pin::pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
@@ -40,6 +41,22 @@ pub async fn small_events_do_not_overtake_large_ones<S: Subject>(stage: Stage<S>
         }
     };
     zip(sending, receiving).await;
+}
+
+pub async fn a_small_event_does_not_wait_for_a_large_one_that_is_under_way<S: Subject>(
+    stage: Stage<S>,
+) {
+    const LARGE: usize = 8 << 20;
+    let [a, b] = stage.meet(["a", "b"]).await;
+    let (mut loads, mut numbers) = (listen::<Load>(&b).await, listen(&b).await);
+    let mut large = a.broadcast(load(LARGE)).into_future();
+    assert!(poll_once(&mut large).await.is_none(), "it is sent at once");
+    // The rest of it is not sent before its future is polled again.
+    a.broadcast(Number(1)).await.unwrap();
+    expect(&mut numbers, [1]).await;
+    let (sent, received) = zip(large, take(&mut loads)).await;
+    sent.unwrap();
+    assert_eq!(received.into_inner(), load(LARGE));
 }
 
 pub async fn each_of_several_senders_is_heard_in_its_own_order<S: Subject>(stage: Stage<S>) {
