@@ -1,10 +1,10 @@
 //! Handing one event to everybody who wants it, first to those who have room.
 
+mod encoding;
 mod local;
 mod now;
 mod parts;
 
-use std::cell::Cell;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -16,15 +16,16 @@ use crate::error::PayloadError;
 use crate::event::{Event, Received};
 use crate::inbox::Inbox;
 use crate::name::EndpointName;
-use crate::payload;
 use crate::pending::Asked;
 use crate::routing::{Reach, Target};
-use crate::session::{MAX_HEADER, Push, WHOLE};
+use crate::session::Push;
 use crate::shared::{Audience, Shared};
 use crate::topic::{Offer, offer};
 
+pub(crate) use encoding::encode;
 pub(crate) use now::begin_now;
 
+use encoding::{Encoding, keep};
 use local::{begin_locally, wanting};
 use parts::{Recipient, Step};
 
@@ -171,54 +172,6 @@ fn begin_with<E: Event>(
     };
     let begun = encode(event, target.peer.max_frame, send)?;
     begun.ok_or_else(|| nobody(shared, take(event), None))
-}
-
-/// What is encoded of an event.
-pub(crate) enum Encoding<'a> {
-    Short(&'a [u8]),
-    /// It is worth to be kept, and to be sent in parts.
-    Long(Vec<u8>),
-}
-
-impl Encoding<'_> {
-    pub(crate) fn bytes(&self) -> &[u8] {
-        match self {
-            Self::Short(payload) => payload,
-            Self::Long(payload) => payload,
-        }
-    }
-}
-
-/// Encodes an event and has it sent, unless its frame would be longer than `max`.
-#[inline]
-pub(crate) fn encode<E: Event, R>(
-    event: &mut Option<E>,
-    max: usize,
-    send: impl FnOnce(Encoding<'_>) -> R,
-) -> Result<R, Refused<E>> {
-    // A thread that ends has none.
-    let mut scratch = SCRATCH.try_with(Cell::take).unwrap_or_default();
-    let encoded = payload::encode_over(event.as_ref().expect(IS_THERE), &mut scratch);
-    let payload_len = match encoded {
-        Ok(len) => len,
-        Err(error) => return Err(Refused::Unencodable(take(event), error)),
-    };
-    let len = payload_len + MAX_HEADER;
-    if len > max {
-        return Err(Refused::TooLarge(take(event), len, max));
-    }
-    let encoding = match payload_len {
-        0..=WHOLE => Encoding::Short(&scratch[..payload_len]),
-        _ => {
-            scratch.truncate(payload_len);
-            Encoding::Long(std::mem::take(&mut scratch))
-        }
-    };
-    let sent = send(encoding);
-    if scratch.capacity() > 0 {
-        keep(scratch);
-    }
-    Ok(sent)
 }
 
 /// Says why nobody has an event: an endpoint that is closed forgets who wants what.
@@ -387,20 +340,4 @@ fn note_gone(gone: &mut Option<EndpointName>, target: &Peer) {
     if target.connection.has_left() {
         *gone = Some(target.peer.name.clone());
     }
-}
-
-/// A buffer that is larger than this is not kept for the next event. Fresh memory costs more than to
-/// encode into it.
-const MAX_SCRATCH: usize = 2 << 20;
-
-/// Keeps a buffer for what this thread encodes next. A thread that ends keeps none.
-fn keep(buffer: Vec<u8>) {
-    if buffer.capacity() <= MAX_SCRATCH {
-        let _ = SCRATCH.try_with(|kept| kept.set(buffer));
-    }
-}
-
-thread_local! {
-    // What is being encoded, before any lock is taken: encoding runs the user's code.
-    static SCRATCH: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }

@@ -2,7 +2,8 @@
 
 use event_listener::{EventListener, Listener};
 
-use super::{Delivery, Peer, keep, push};
+use super::encoding::keep;
+use super::{Delivery, Peer, push};
 use crate::connection::Burst;
 use crate::event::Event;
 use crate::pending::Asked;

@@ -246,5 +246,5 @@ fn memory_grows_with_what_comes_and_goes_with_the_session() {
         b.check(0);
     }
     b.end();
-    assert!(format!("{b:?}").contains("gathering: Gathering({})"));
+    assert!(format!("{b:?}").contains("Gathering { begun: {}, spare: [] }"));
 }
