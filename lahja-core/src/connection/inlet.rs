@@ -8,7 +8,7 @@ use crate::credit::{Intake, charge};
 use crate::error::ProtocolError;
 use crate::limits::Limits;
 use crate::name::EndpointName;
-use crate::session::Slot;
+use crate::session::{MAX_SPARE, Slot};
 use crate::sync::{
     Mutex,
     atomic::{AtomicBool, Ordering},
@@ -66,6 +66,16 @@ impl Inlet {
     /// Counts an event that has come, or has begun to, with a payload of `len` bytes.
     pub(super) fn receive(&self, len: usize) -> Result<(), ProtocolError> {
         self.intake.receive(charge(len))
+    }
+
+    /// Keeps the memory of an event that came in parts for the next one.
+    pub(crate) fn keep_spare(&self, bytes: Vec<u8>) {
+        if bytes.capacity() > MAX_SPARE {
+            return;
+        }
+        if let Some(connection) = self.connection.upgrade() {
+            drop(connection.queue(|session| session.keep_spare(bytes)));
+        }
     }
 
     /// Returns credit for what was consumed, when there is enough of it.

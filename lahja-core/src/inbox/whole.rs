@@ -40,7 +40,9 @@ impl Whole {
     /// Decodes the event. One that is malformed is consumed by that, and refused if it is a request.
     pub(crate) fn decode<E: Event>(self, consumed: Consumed) -> Result<Received<E>, PayloadError> {
         let Self { inlet, credit, max_depth, payload, reply } = self;
-        let event = match payload::decode(&payload, max_depth) {
+        let event = payload::decode(&payload, max_depth);
+        inlet.keep_spare(payload);
+        let event = match event {
             Ok(event) => event,
             Err(error) => {
                 reply.inspect(|reply| reply.refuse());

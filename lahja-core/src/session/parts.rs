@@ -16,6 +16,9 @@ pub(crate) const PART: usize = 64 * 1024;
 /// The longest payload that is sent as a whole though it could be sent in parts.
 pub(crate) const WHOLE: usize = 2 * PART;
 
+/// The most memory that is kept for the next event: fresh memory costs more than what is done with it.
+pub(crate) const MAX_SPARE: usize = 2 << 20;
+
 impl Session {
     /// Begins an event, or a request, whose payload of `total` bytes follows in parts, with room for
     /// all of it. Another large event of the topic waits until it is done.
@@ -95,6 +98,14 @@ impl Session {
         is_awaited
     }
 
+    /// Keeps the memory of an event that came in parts for the next one. Returns what is not kept.
+    pub(crate) fn keep_spare(&mut self, bytes: Vec<u8>) -> Vec<u8> {
+        match self.has_ended() {
+            true => bytes,
+            false => self.gathering.keep_spare(bytes),
+        }
+    }
+
     pub(super) fn handle_begin(
         &mut self,
         number: u32,
@@ -140,7 +151,11 @@ impl Session {
 
 /// The events of the peer that have begun, by the numbers of their topics.
 #[derive(Debug, Default)]
-pub(super) struct Gathering(HashMap<u32, Gathered>);
+pub(super) struct Gathering {
+    begun: HashMap<u32, Gathered>,
+    // Invariant: empty, with a capacity of at most `MAX_SPARE`.
+    spare: Vec<u8>,
+}
 
 /// An event of which the last part has not come.
 #[derive(Debug)]
@@ -162,11 +177,20 @@ impl Gathering {
         if total == 0 {
             return Err(ProtocolError::WrongTotal { total: 0 });
         }
-        if self.0.contains_key(&number) {
+        if self.begun.contains_key(&number) {
             return Err(ProtocolError::BegunTwice { number });
         }
-        self.0.insert(number, Gathered { request, total, bytes: Vec::new() });
+        let bytes = std::mem::take(&mut self.spare);
+        self.begun.insert(number, Gathered { request, total, bytes });
         Ok(())
+    }
+
+    fn keep_spare(&mut self, mut bytes: Vec<u8>) -> Vec<u8> {
+        if bytes.capacity() > MAX_SPARE || bytes.capacity() <= self.spare.capacity() {
+            return bytes;
+        }
+        bytes.clear();
+        std::mem::replace(&mut self.spare, bytes)
     }
 
     /// Takes a part. Returns the event if it was the last.
@@ -176,7 +200,7 @@ impl Gathering {
         place: Place,
         part: &[u8],
     ) -> Result<Option<Gathered>, ProtocolError> {
-        let gathered = self.0.get_mut(&number).ok_or(ProtocolError::NotBegun { number })?;
+        let gathered = self.begun.get_mut(&number).ok_or(ProtocolError::NotBegun { number })?;
         if part.is_empty() {
             return Err(ProtocolError::EmptyPart);
         }
@@ -191,18 +215,18 @@ impl Gathering {
         gathered.append(part);
         Ok(match place {
             Place::Within => None,
-            Place::Last => self.0.remove(&number),
+            Place::Last => self.begun.remove(&number),
         })
     }
 
     fn abandon(&mut self, number: u32) -> Result<usize, ProtocolError> {
-        let gathered = self.0.remove(&number).ok_or(ProtocolError::NotBegun { number })?;
+        let gathered = self.begun.remove(&number).ok_or(ProtocolError::NotBegun { number })?;
         Ok(gathered.total)
     }
 
     /// Forgets an event that will not be complete, since its topic is withdrawn.
     pub(super) fn forget(&mut self, number: u32) {
-        self.0.remove(&number);
+        self.begun.remove(&number);
     }
 }
 
@@ -219,12 +243,17 @@ impl Gathered {
 
 #[cfg(any(test, fuzzing))]
 impl Gathering {
-    /// Panics if more is held than twice what has come, or than was announced.
+    pub(super) fn capacity(&self) -> usize {
+        self.begun.values().map(|gathered| gathered.bytes.capacity()).sum()
+    }
+
+    /// Panics if more is held than twice what has come, or than was announced, or was there before.
     pub(super) fn check(&self, max_topics: usize) {
-        assert!(self.0.len() <= max_topics);
-        for Gathered { total, bytes, .. } in self.0.values() {
+        assert!(self.begun.len() <= max_topics);
+        assert!(self.spare.is_empty() && self.spare.capacity() <= MAX_SPARE);
+        for Gathered { total, bytes, .. } in self.begun.values() {
             assert!(bytes.len() < *total);
-            assert!(bytes.capacity() <= (2 * bytes.len()).min(*total));
+            assert!(bytes.capacity() <= (2 * bytes.len()).min(*total).max(MAX_SPARE));
         }
     }
 }
