@@ -122,7 +122,7 @@ pub(crate) enum Push {
     Missed,
     /// The peer does not want it any more, or the session has ended.
     Gone,
-    /// The frame would be longer than [both ends take](Session::max_frame).
+    /// The frame would be longer than both ends take.
     TooLarge,
 }
 
