@@ -26,7 +26,7 @@ use crate::limits::Limits;
 use crate::message::{FailureReason, Hello, Message, OLDEST_VERSION, Refusal, VERSION};
 
 pub(crate) use handle::Happening;
-pub(crate) use parts::{PART, WHOLE};
+pub(crate) use parts::{MAX_SPARE, PART, WHOLE};
 pub use traffic::{PeerTraffic, Traffic};
 
 use parts::Gathering;

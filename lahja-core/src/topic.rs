@@ -323,7 +323,9 @@ impl<E: Event> AnyStage for Stage<E> {
         wakes: &mut Wakes,
     ) -> Result<(), PayloadError> {
         if !self.begin(wakes) {
-            return self.receive(&payload, reply, wakes);
+            let received = self.receive(&payload, reply, wakes);
+            self.inlet.keep_spare(payload);
+            return received;
         }
         let whole = Whole::new(self.inlet.clone(), self.topic.max_depth, payload, reply);
         self.staged.push_back(Entry::Whole(whole));

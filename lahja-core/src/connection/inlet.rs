@@ -8,7 +8,7 @@ use crate::credit::{Intake, charge};
 use crate::error::ProtocolError;
 use crate::limits::Limits;
 use crate::name::EndpointName;
-use crate::session::Slot;
+use crate::session::{MAX_SPARE, Slot};
 use crate::sync::{
     Mutex,
     atomic::{AtomicBool, Ordering},
@@ -68,10 +68,13 @@ impl Inlet {
         self.intake.receive(charge(len))
     }
 
-    /// Gives back the buffer of a large event, for the next one of the connection.
-    pub(crate) fn keep(&self, buffer: Vec<u8>) {
+    /// Keeps the memory of an event that came in parts for the next one.
+    pub(crate) fn keep_spare(&self, bytes: Vec<u8>) {
+        if bytes.capacity() > MAX_SPARE {
+            return;
+        }
         if let Some(connection) = self.connection.upgrade() {
-            drop(connection.queue(|session| session.keep(buffer)));
+            drop(connection.queue(|session| session.keep_spare(bytes)));
         }
     }
 

@@ -41,7 +41,7 @@ impl Whole {
     pub(crate) fn decode<E: Event>(self, consumed: Consumed) -> Result<Received<E>, PayloadError> {
         let Self { inlet, credit, max_depth, payload, reply } = self;
         let event = payload::decode(&payload, max_depth);
-        inlet.keep(payload);
+        inlet.keep_spare(payload);
         let event = match event {
             Ok(event) => event,
             Err(error) => {

@@ -56,6 +56,11 @@ impl Session {
         self.outlet_of(slot).map(Outlet::window)
     }
 
+    /// Returns how much memory is held for what has come in part.
+    pub(crate) fn gathered(&self) -> usize {
+        self.gathering.capacity()
+    }
+
     /// Returns the epoch of the peer's last announcement.
     pub(crate) fn peer_epoch(&self) -> u64 {
         self.peer_epoch

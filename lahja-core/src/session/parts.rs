@@ -20,6 +20,9 @@ const KEEP_CAPACITY: usize = 2 << 20;
 /// The longest payload that is sent as a whole though it could be sent in parts.
 pub(crate) const WHOLE: usize = 2 * PART;
 
+/// The most memory that is kept for the next event: fresh memory costs more than what is done with it.
+pub(crate) const MAX_SPARE: usize = 2 << 20;
+
 impl Session {
     /// Begins an event, or a request, whose payload of `total` bytes follows in parts, with room for
     /// all of it. Another large event of the topic waits until it is done.
@@ -99,11 +102,11 @@ impl Session {
         is_awaited
     }
 
-    /// Keeps the buffer of an event that is decoded for the next one. Returns what is not kept.
-    pub(crate) fn keep(&mut self, buffer: Vec<u8>) -> Vec<u8> {
-        match (self.gathering.spare.capacity() + 1..=KEEP_CAPACITY).contains(&buffer.capacity()) {
-            true => std::mem::replace(&mut self.gathering.spare, buffer),
-            false => buffer,
+    /// Keeps the memory of an event that came in parts for the next one. Returns what is not kept.
+    pub(crate) fn keep_spare(&mut self, bytes: Vec<u8>) -> Vec<u8> {
+        match self.has_ended() {
+            true => bytes,
+            false => self.gathering.keep_spare(bytes),
         }
     }
 
@@ -154,7 +157,7 @@ impl Session {
 #[derive(Debug, Default)]
 pub(super) struct Gathering {
     begun: HashMap<u32, Gathered>,
-    // For the next that comes.
+    // Invariant: empty, with a capacity of at most `MAX_SPARE`.
     spare: Vec<u8>,
 }
 
@@ -181,8 +184,17 @@ impl Gathering {
         if self.begun.contains_key(&number) {
             return Err(ProtocolError::BegunTwice { number });
         }
-        self.begun.insert(number, Gathered { request, total, bytes: Vec::new() });
+        let bytes = std::mem::take(&mut self.spare);
+        self.begun.insert(number, Gathered { request, total, bytes });
         Ok(())
+    }
+
+    fn keep_spare(&mut self, mut bytes: Vec<u8>) -> Vec<u8> {
+        if bytes.capacity() > MAX_SPARE || bytes.capacity() <= self.spare.capacity() {
+            return bytes;
+        }
+        bytes.clear();
+        std::mem::replace(&mut self.spare, bytes)
     }
 
     /// Takes a part. Returns the event if it was the last.
@@ -239,13 +251,17 @@ impl Gathered {
 
 #[cfg(any(test, fuzzing))]
 impl Gathering {
-    /// Panics if more is held than twice what has come, or than was announced, beside what is kept.
+    pub(super) fn capacity(&self) -> usize {
+        self.begun.values().map(|gathered| gathered.bytes.capacity()).sum()
+    }
+
+    /// Panics if more is held than twice what has come, or than was announced, or was there before.
     pub(super) fn check(&self, max_topics: usize) {
         assert!(self.begun.len() <= max_topics);
+        assert!(self.spare.is_empty() && self.spare.capacity() <= MAX_SPARE);
         for Gathered { total, bytes, .. } in self.begun.values() {
             assert!(bytes.len() < *total);
-            let grown = (2 * bytes.len()).min(*total);
-            assert!(bytes.capacity() <= grown.max(KEEP_CAPACITY));
+            assert!(bytes.capacity() <= (2 * bytes.len()).min(*total).max(MAX_SPARE));
         }
     }
 }

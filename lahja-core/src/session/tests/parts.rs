@@ -241,10 +241,25 @@ fn memory_grows_with_what_comes_and_goes_with_the_session() {
     let (mut pair, _) = pair();
     let b = &mut pair.sessions[1];
     b.handle(Message::Begin { number: 0, request: None, total: 1_000 }).unwrap();
-    for _ in 0..999 {
+    for come in 1..1_000 {
         b.handle(Message::Part { number: 0, place: Place::Within, payload: b"x" }).unwrap();
-        b.check(0);
+        assert!(b.gathered() <= 2 * come);
     }
     b.end();
-    assert!(format!("{b:?}").contains("Gathering { begun: {}, spare: [] }"));
+    assert_eq!(b.gathered(), 0);
+    assert_eq!(b.keep_spare(vec![1; 9]), [1; 9]);
+}
+
+#[test]
+fn the_memory_of_an_event_serves_the_next() {
+    let (mut pair, _) = pair();
+    let b = &mut pair.sessions[1];
+    assert_eq!(b.keep_spare(vec![1; MAX_SPARE]).capacity(), 0);
+    assert_eq!(b.keep_spare(vec![1; 9]), [1; 9]);
+    b.check(0);
+    b.handle(Message::Begin { number: 0, request: None, total: 2 }).unwrap();
+    assert!(b.keep_spare(vec![1; MAX_SPARE + 1]).len() > MAX_SPARE);
+    let last = Message::Part { number: 0, place: Place::Last, payload: b"xy" };
+    let Ok(Happening::Whole { payload, .. }) = b.handle(last) else { panic!("it is the last") };
+    assert_eq!((&payload[..], payload.capacity()), (&b"xy"[..], MAX_SPARE));
 }
