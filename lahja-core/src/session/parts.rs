@@ -13,10 +13,6 @@ use crate::message::{Message, Place};
 /// The length of a part, but for the last, in bytes. Writes of this size are as fast as larger ones.
 pub(crate) const PART: usize = 64 * 1024;
 
-/// A buffer that held a large event is kept for the next if it has no more than this: fresh memory costs
-/// more than to copy into it.
-const KEEP_CAPACITY: usize = 2 << 20;
-
 /// The longest payload that is sent as a whole though it could be sent in parts.
 pub(crate) const WHOLE: usize = 2 * PART;
 
@@ -215,10 +211,6 @@ impl Gathering {
         };
         if !fits {
             return Err(ProtocolError::WrongTotal { total: gathered.total as u64 });
-        }
-        if gathered.bytes.capacity() == 0 {
-            gathered.bytes = std::mem::take(&mut self.spare);
-            gathered.bytes.clear();
         }
         gathered.append(part);
         Ok(match place {
