@@ -27,7 +27,7 @@ pub(crate) use now::begin_now;
 
 use encoding::{Encoding, keep};
 use local::{begin_locally, wanting};
-use parts::{Recipient, Step};
+use parts::{Recipient, Step, parts_per_turn};
 
 type Peer = Target<Arc<Connection>>;
 
@@ -278,8 +278,9 @@ impl<E: Event> Delivery<E> {
             let Self { payload, request, event, gone, .. } = self;
             let mut burst = Burst::default();
             let mut goes_on = false;
+            let parts = parts_per_turn(&self.recipients);
             self.recipients.retain_mut(|recipient| {
-                match recipient.advance(shared, *request, payload, &mut burst) {
+                match recipient.advance(shared, *request, payload, parts, &mut burst) {
                     Step::Done => return false,
                     Step::Gone => {
                         note_gone(gone, recipient.target());

@@ -22,6 +22,7 @@ use serde::{Deserialize, Serialize};
 use shuttle::{check_pct, check_random, future, thread};
 
 use crate::credit::Intake;
+use crate::session::PART;
 use crate::{BoxFuture, Endpoint, Event, Limits, Received, RequestError, Runtime, memory_pair};
 
 /// Tries a model in orders drawn at random, and in orders in which few turns are given late: a lost
@@ -35,6 +36,9 @@ pub(crate) fn check(model: impl Fn() + Copy + Send + Sync + 'static) {
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Event)]
 struct Number(u32);
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Event)]
+struct Text(String);
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Event)]
 #[event(response = Number)]
@@ -164,6 +168,28 @@ fn producers_on_two_threads_share_the_room_of_one_consumer() {
             }
             for producer in producers {
                 producer.await.unwrap();
+            }
+        });
+    });
+}
+
+/// Longer than what the transport takes before it has to be read.
+#[test]
+fn large_events_go_on_whenever_a_part_has_left() {
+    const LEN: usize = 18 * PART;
+    check(|| {
+        Model::run(async |a, b| {
+            let mut stream = b.stream::<Text>();
+            stream.ready().await.unwrap();
+            let producers = ["x", "y"].map(|letter| {
+                let a = a.clone();
+                future::spawn(async move { a.broadcast(Text(letter.repeat(LEN))).await })
+            });
+            for _ in 0..2 {
+                assert_eq!(stream.next().await.unwrap().unwrap().0.len(), LEN);
+            }
+            for producer in producers {
+                producer.await.unwrap().unwrap();
             }
         });
     });

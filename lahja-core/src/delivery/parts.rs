@@ -10,7 +10,7 @@ use crate::pending::Asked;
 use crate::session::{PART, Push};
 use crate::shared::Shared;
 
-/// Others have their turn after this many parts.
+/// Others have their turn after this many parts, or one to each peer.
 const PARTS_PER_TURN: usize = 4;
 
 /// A peer that gets an event in parts.
@@ -38,17 +38,18 @@ impl Recipient {
         &self.target
     }
 
-    /// Queues some parts, as far as there is room.
+    /// Queues up to so many parts, as far as there is room.
     pub(super) fn advance(
         &mut self,
         shared: &Shared,
         request: Option<u64>,
         payload: &[u8],
+        parts: usize,
         burst: &mut Burst,
     ) -> Step {
         let Self { target: Peer { connection, slot, .. }, sent } = self;
         let now = shared.runtime.now();
-        for _ in 0..PARTS_PER_TURN {
+        for _ in 0..parts {
             let listener = connection.wait_for_room(*slot, now);
             let start = sent.unwrap_or(0);
             let end = payload.len().min(start + PART);
@@ -103,6 +104,11 @@ impl Drop for Recipient {
     }
 }
 
+/// Returns how many parts each of several peers gets before others have their turn.
+pub(super) fn parts_per_turn(recipients: &[Recipient]) -> usize {
+    (PARTS_PER_TURN / recipients.len().max(1)).max(1)
+}
+
 impl<E: Event> Delivery<E> {
     /// Hands a large event to peers, in parts to those that take them. Tells whether anybody is
     /// there, and what is left to do.
@@ -125,7 +131,7 @@ impl<E: Event> Delivery<E> {
                 continue;
             }
             let mut recipient = Recipient { target: target.clone(), sent: None };
-            let step = recipient.advance(shared, request, &payload, &mut burst);
+            let step = recipient.advance(shared, request, &payload, 1, &mut burst);
             reached |= !matches!(step, Step::Gone);
             if let Step::Waits(_) | Step::GoesOn = step {
                 delivery.recipients.push(recipient);

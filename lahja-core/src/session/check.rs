@@ -57,6 +57,7 @@ impl Session {
     }
 
     /// Returns how much memory is held for what has come in part.
+    #[cfg(test)]
     pub(crate) fn gathered(&self) -> usize {
         self.gathering.capacity()
     }

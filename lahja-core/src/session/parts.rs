@@ -243,6 +243,7 @@ impl Gathered {
 
 #[cfg(any(test, fuzzing))]
 impl Gathering {
+    #[cfg(test)]
     pub(super) fn capacity(&self) -> usize {
         self.begun.values().map(|gathered| gathered.bytes.capacity()).sum()
     }
