@@ -216,6 +216,11 @@ impl Connection {
         lock(&self.outbound).session.is_stalled()
     }
 
+    /// Says that somebody still waits for room for a topic, which another may have taken meanwhile.
+    pub(crate) fn wait_on(&self, slot: Slot, now: Instant) {
+        lock(&self.outbound).session.wait_for_room(slot, now);
+    }
+
     /// Says that somebody waits for room for a topic.
     pub(crate) fn wait_for_room(&self, slot: Slot, now: Instant) -> EventListener {
         let listener = self.listen();

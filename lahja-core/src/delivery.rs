@@ -299,6 +299,7 @@ impl<E: Event> Delivery<E> {
                 }
                 let is_full = push == Push::Full;
                 if is_full {
+                    target.connection.wait_on(target.slot, now);
                     listeners.push(listener);
                 }
                 is_full

@@ -14,7 +14,8 @@ pub(crate) const PREFIX_LEN: usize = 4;
 /// The most that one read asks for while frames are small.
 pub(crate) const READ_CHUNK: usize = 64 * 1024;
 
-/// What a read asks for before one has found more: a connection with little traffic holds no more.
+/// What a read asks for before one has found more, and after many that have found little: a connection
+/// with little traffic holds no more.
 const FIRST_CHUNK: usize = 4 * 1024;
 
 /// A buffer that served a burst gives its memory back beyond this many bytes: some windows, since
@@ -141,8 +142,10 @@ impl FrameBuffer {
 #[derive(Debug)]
 pub struct FrameDecoder {
     max_frame: usize,
-    // How much a read asks for at the least half of.
+    // A read asks for half of this at least.
     chunk: usize,
+    // How many reads have found little since one found much.
+    small_reads: u8,
     // Bytes that arrived and were not yet taken are `buffer[start..end]`.
     buffer: Vec<u8>,
     start: usize,
@@ -152,7 +155,7 @@ pub struct FrameDecoder {
 impl FrameDecoder {
     /// Creates a decoder that refuses frames with more than `max_frame` bytes of content.
     pub fn new(max_frame: usize) -> Self {
-        Self { max_frame, chunk: FIRST_CHUNK, buffer: Vec::new(), start: 0, end: 0 }
+        Self { max_frame, chunk: FIRST_CHUNK, small_reads: 0, buffer: Vec::new(), start: 0, end: 0 }
     }
 
     /// Changes the limit for the frames that were not yet taken.
@@ -166,7 +169,11 @@ impl FrameDecoder {
         if self.start == self.end {
             self.start = 0;
             self.end = 0;
-            if self.buffer.len() > KEEP_CAPACITY {
+            if self.small_reads == u8::MAX {
+                self.chunk = FIRST_CHUNK;
+            }
+            let is_idle = self.chunk < READ_CHUNK && self.buffer.len() >= READ_CHUNK;
+            if is_idle || self.buffer.len() > KEEP_CAPACITY {
                 self.buffer = Vec::new();
             }
         }
@@ -187,6 +194,10 @@ impl FrameDecoder {
         self.end += count;
         if count == space {
             self.chunk = READ_CHUNK;
+        }
+        match count < FIRST_CHUNK / 2 {
+            true => self.small_reads = self.small_reads.saturating_add(1),
+            false => self.small_reads = 0,
         }
     }
 
@@ -375,6 +386,11 @@ mod tests {
         assert_eq!(decoder.capacity(), FIRST_CHUNK);
         decoder.feed(&small.repeat(100));
         assert_eq!(decoder.capacity(), READ_CHUNK);
+        for _ in 0..1_000 {
+            decoder.feed(&small);
+            while decoder.next_frame().unwrap().is_some() {}
+        }
+        assert_eq!(decoder.capacity(), FIRST_CHUNK);
     }
 
     #[test]

@@ -205,6 +205,8 @@ impl<Q: Request> Future for RequestFuture<'_, Q> {
             return Poll::Pending;
         };
         this.slot.id = None;
+        // What is under way of the request is of use to nobody.
+        this.delivery = None;
         this.slot.cancel(id, &asked);
         Poll::Ready(finish(outcome, this.timeout))
     }

@@ -64,7 +64,10 @@ impl Outlet {
             return Room::Full;
         }
         self.outstanding += bytes;
-        self.blocked_since = None;
+        // A part may wait still.
+        if self.parts.is_none() {
+            self.blocked_since = None;
+        }
         Room::Yes
     }
 
@@ -111,13 +114,15 @@ impl Outlet {
         self.parts.take().is_some()
     }
 
-    /// Tells whether room or the next part has to wait for the peer, of whose input `written` bytes
-    /// have left. It does not where an event is under way and its sender is to go on.
+    /// Tells whether the next part has to wait until what was queued before it has left, as `written`
+    /// bytes have.
+    pub(crate) fn is_part_due(&self, written: u64) -> bool {
+        self.end() <= written
+    }
+
+    /// Tells whether somebody has to wait: for room, or with the next part.
     pub(crate) fn is_blocked(&self, written: u64) -> bool {
-        match self.parts {
-            Some(parts) => parts.end > written,
-            None => self.is_full(),
-        }
+        self.is_full() || !self.is_part_due(written)
     }
 
     /// Returns where ends what was queued of the event that is under way.
@@ -128,10 +133,12 @@ impl Outlet {
     /// Ends the stall of an event in parts, now that the next part may be sent. Returns how many
     /// other events the peer missed.
     pub(crate) fn resume_parts(&mut self, written: u64) -> u64 {
-        if self.parts.is_none() || self.is_blocked(written) {
+        if self.parts.is_none() || !self.is_part_due(written) {
             return 0;
         }
         self.stalled = false;
+        // The peer goes on, whoever waits is told, and waits from now on.
+        self.blocked_since = None;
         self.take_missed()
     }
 

@@ -49,19 +49,21 @@ pub(crate) fn encode<E: Event, R>(
         }
     };
     let sent = send(encoding);
-    if scratch.capacity() > 0 {
+    if (1..=MAX_KEPT).contains(&scratch.capacity()) {
         keep(scratch);
     }
     Ok(sent)
 }
 
-/// A buffer that is larger than this is not kept for the next event. Fresh memory costs more than to
-/// encode into it.
-const MAX_SCRATCH: usize = 2 << 20;
+/// A larger buffer than this is kept from one large event to the next alone.
+const MAX_KEPT: usize = 64 * 1024;
+
+/// A larger buffer than this is not kept at all. Fresh memory costs more than to encode into it.
+const MAX_KEPT_LARGE: usize = 2 << 20;
 
 /// Keeps a buffer for what this thread encodes next. A thread that ends keeps none.
 pub(super) fn keep(buffer: Vec<u8>) {
-    if buffer.capacity() <= MAX_SCRATCH {
+    if buffer.capacity() <= MAX_KEPT_LARGE {
         let _ = SCRATCH.try_with(|kept| kept.set(buffer));
     }
 }

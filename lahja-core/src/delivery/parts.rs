@@ -70,6 +70,7 @@ impl Recipient {
                 push
             });
             if push == Push::Full {
+                connection.wait_on(*slot, now);
                 return Step::Waits(listener);
             }
             // Dropped, it would pass on what it heard, and those who wait keep each other awake.

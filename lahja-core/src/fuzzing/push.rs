@@ -47,6 +47,10 @@ impl Route {
         self.outstanding >= self.window
     }
 
+    fn waits_with_a_part(&self) -> bool {
+        self.parts.as_ref().is_some_and(|parts| !parts.has_left)
+    }
+
     /// Notes that everything that was queued has left.
     pub(super) fn wrote(&mut self) {
         self.parts.iter_mut().for_each(|parts| parts.has_left = true);
@@ -125,8 +129,16 @@ impl Circumstances {
         let agrees = match push {
             Push::Queued => !self.has_ended && !is_blocked && !is_asking_all && self.fits(),
             // An event that would exceed the window has to wait for those that are reserved.
-            Push::Full => is_blocked || is_asking_all || self.exceeds_reservations(route),
-            Push::Missed => !self.has_ended && !self.is_request && is_blocked,
+            Push::Full => {
+                is_blocked
+                    || is_asking_all
+                    || self.exceeds_reservations(route)
+                    || self.is_request && route.waits_with_a_part()
+            }
+            // A part that does not leave stalls the topic, too.
+            Push::Missed => {
+                !self.has_ended && !self.is_request && (is_blocked || route.waits_with_a_part())
+            }
             Push::Gone => self.has_ended,
             Push::TooLarge => !self.fits(),
         };

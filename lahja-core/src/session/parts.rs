@@ -56,7 +56,7 @@ impl Session {
             }
             return Push::Missed;
         }
-        if backlogged || outlet.is_blocked(written) {
+        if backlogged || !outlet.is_part_due(written) {
             let end = outlet.end();
             self.awaited = Some(self.awaited.map_or(end, |awaited| awaited.min(end)));
             return Push::Full;
@@ -180,7 +180,11 @@ impl Gathering {
         if self.begun.contains_key(&number) {
             return Err(ProtocolError::BegunTwice { number });
         }
-        let bytes = std::mem::take(&mut self.spare);
+        // A small event would hold all of it until it is consumed.
+        let bytes = match self.spare.capacity() <= 2 * total {
+            true => std::mem::take(&mut self.spare),
+            false => Vec::new(),
+        };
         self.begun.insert(number, Gathered { request, total, bytes });
         Ok(())
     }
@@ -254,7 +258,8 @@ impl Gathering {
         assert!(self.spare.is_empty() && self.spare.capacity() <= MAX_SPARE);
         for Gathered { total, bytes, .. } in self.begun.values() {
             assert!(bytes.len() < *total);
-            assert!(bytes.capacity() <= (2 * bytes.len()).min(*total).max(MAX_SPARE));
+            let spare = (2 * total).min(MAX_SPARE);
+            assert!(bytes.capacity() <= (2 * bytes.len()).min(*total).max(spare));
         }
     }
 }

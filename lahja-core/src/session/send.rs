@@ -29,11 +29,11 @@ impl Session {
     /// missed, but waits until its time is up.
     pub(super) fn request_has_to_wait(&mut self, slot: Slot) -> bool {
         let is_asking_all = self.is_asking_all();
-        let backlogged = self.is_backlogged();
+        let (backlogged, written) = (self.is_backlogged(), self.written);
         let Some(outlet) = self.outlet(slot) else {
             return false;
         };
-        is_asking_all || outlet.is_stalled() && (backlogged || outlet.is_full())
+        is_asking_all || outlet.is_stalled() && (backlogged || outlet.is_blocked(written))
     }
 
     /// Takes room for an event without sending it yet, or without counting it as missed yet.
@@ -51,13 +51,13 @@ impl Session {
         if self.is_too_large(payload_len) {
             return Push::TooLarge;
         }
-        let backlogged = self.is_backlogged();
+        let (backlogged, written) = (self.is_backlogged(), self.written);
         let Some(mut outlet) = self.outlet(slot) else {
             return Push::Gone;
         };
         match (outlet.is_stalled(), backlogged) {
             (false, true) => return Push::Full,
-            (true, false) => {
+            (true, false) if outlet.is_part_due(written) => {
                 let missed = outlet.resume();
                 self.push_lagged(slot.number, missed);
                 outlet = self.outlet(slot).expect("it is there still");

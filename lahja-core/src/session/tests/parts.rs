@@ -140,23 +140,67 @@ fn a_stall_ends_when_the_part_leaves_and_the_event_goes_on() {
 }
 
 #[test]
-fn the_clock_of_a_stall_runs_while_the_peer_is_waited_for_and_not_while_the_sender_is() {
+fn the_clock_of_a_stall_begins_anew_with_each_part_that_is_queued_or_has_left() {
     let limits = small();
     let (start, patience) = (Instant::now(), limits.stalled_after);
     let (mut pair, slot) = begun();
     let a = &mut pair.sessions[0];
-    // It is the sender's turn, whoever else waits for the window that the event has filled.
+    // Somebody waits for the window that the event has filled.
     a.wait_for_room(slot, start);
-    assert_eq!(a.sweep(start + patience, patience), (None, false));
+    assert_eq!(a.sweep(start, patience), (Some(start + patience), false));
     assert_eq!(a.push_part(slot, None, &[0; 30]), Push::Queued);
+    assert_eq!(a.sweep(start + patience, patience), (None, false));
     a.wait_for_room(slot, start + patience);
-    assert_eq!(a.sweep(start + patience, patience), (Some(start + 2 * patience), false));
+    assert_eq!(a.push_part(slot, None, &[0; 30]), Push::Full);
     pair.run();
     let a = &mut pair.sessions[0];
     assert_eq!(a.sweep(start + 2 * patience, patience), (None, false));
     assert_eq!(a.push_part(slot, None, &[0; 30]), Push::Queued);
-    a.wait_for_room(slot, start + 2 * patience);
-    assert_eq!(a.sweep(start + 2 * patience, patience), (Some(start + 3 * patience), false));
+}
+
+#[test]
+fn an_event_whose_sender_does_not_go_on_does_not_hold_up_others_for_ever() {
+    let limits = small();
+    let start = Instant::now();
+    let (mut pair, slot) = begun();
+    let a = &mut pair.sessions[0];
+    assert_eq!(a.push_event(slot, None, b"x"), Push::Full);
+    a.wait_for_room(slot, start);
+    assert_eq!(a.sweep(start + limits.stalled_after, limits.stalled_after), (None, true));
+    assert_eq!(a.push_event(slot, None, b"x"), Push::Missed);
+    assert_eq!(a.push_part(slot, None, &[0; 30]), Push::Missed);
+    assert_eq!(a.sent().missed, 2);
+}
+
+#[test]
+fn a_small_event_does_not_stop_the_clock_of_a_part() {
+    let limits = small();
+    let start = Instant::now();
+    let (mut pair, slot) = pair();
+    let a = &mut pair.sessions[0];
+    assert_eq!(a.push_begin(slot, None, 40), Push::Queued);
+    assert_eq!(a.push_part(slot, None, &[0; 20]), Push::Queued);
+    a.wait_for_room(slot, start);
+    assert_eq!(a.push_part(slot, None, &[0; 20]), Push::Full);
+    assert_eq!(a.push_event(slot, None, b"x"), Push::Queued);
+    assert_eq!(a.sweep(start + limits.stalled_after, limits.stalled_after), (None, true));
+}
+
+#[test]
+fn to_ask_for_room_does_not_end_the_stall_of_a_part() {
+    let limits = small();
+    let start = Instant::now();
+    let (mut pair, slot) = pair();
+    let a = &mut pair.sessions[0];
+    assert_eq!(a.push_begin(slot, None, 40), Push::Queued);
+    assert_eq!(a.push_part(slot, None, &[0; 20]), Push::Queued);
+    a.wait_for_room(slot, start);
+    assert_eq!(a.push_part(slot, None, &[0; 20]), Push::Full);
+    a.sweep(start + limits.stalled_after, limits.stalled_after);
+    assert_eq!(a.push_begin(slot, None, 40), Push::Missed);
+    assert_eq!(a.push_begin(slot, Some(1), 40), Push::Full);
+    assert_eq!(a.push_event(slot, None, b"x"), Push::Missed);
+    assert_eq!(a.push_part(slot, None, &[0; 20]), Push::Missed);
 }
 
 #[test]
@@ -251,15 +295,29 @@ fn memory_grows_with_what_comes_and_goes_with_the_session() {
 }
 
 #[test]
-fn the_memory_of_an_event_serves_the_next() {
+fn memory_that_is_kept_is_bounded_and_not_for_small_events() {
     let (mut pair, _) = pair();
     let b = &mut pair.sessions[1];
     assert_eq!(b.keep_spare(vec![1; MAX_SPARE]).capacity(), 0);
     assert_eq!(b.keep_spare(vec![1; 9]), [1; 9]);
     b.check(0);
-    b.handle(Message::Begin { number: 0, request: None, total: 2 }).unwrap();
     assert!(b.keep_spare(vec![1; MAX_SPARE + 1]).len() > MAX_SPARE);
-    let last = Message::Part { number: 0, place: Place::Last, payload: b"xy" };
+    // A small event would hold all of it until it is consumed.
+    let last = |payload| Message::Part { number: 0, place: Place::Last, payload };
+    b.handle(Message::Begin { number: 0, request: None, total: 2 }).unwrap();
+    let Ok(Happening::Whole { payload, .. }) = b.handle(last(b"xy")) else {
+        panic!("it is the last")
+    };
+    assert_eq!((&payload[..], payload.capacity()), (&b"xy"[..], 2));
+}
+
+#[test]
+fn the_memory_of_an_event_serves_another_of_its_size() {
+    let (mut pair, _) = pair();
+    let b = &mut pair.sessions[1];
+    assert_eq!(b.keep_spare(Vec::with_capacity(100)).capacity(), 0);
+    b.handle(Message::Begin { number: 0, request: None, total: 50 }).unwrap();
+    let last = Message::Part { number: 0, place: Place::Last, payload: &[7; 50] };
     let Ok(Happening::Whole { payload, .. }) = b.handle(last) else { panic!("it is the last") };
-    assert_eq!((&payload[..], payload.capacity()), (&b"xy"[..], MAX_SPARE));
+    assert_eq!((&payload[..], payload.capacity()), (&[7; 50][..], 100));
 }

@@ -3,7 +3,7 @@
 use std::future::IntoFuture;
 use std::time::Duration;
 
-use futures_lite::future::{poll_once, zip};
+use futures_lite::future::{or, poll_once, zip};
 use lahja_core::{
     BroadcastError, Endpoint, Event, Limits, Overflow, Received, RequestError, Runtime,
 };
@@ -397,5 +397,78 @@ fn a_request_whose_answerer_goes_in_the_middle_was_not_sent() {
         peer.hang_up();
         let gone = request.await;
         assert!(matches!(gone, Err(RequestError::PeerGone { sent: false, .. })), "{gone:?}");
+    });
+}
+
+/// Has a broadcast end within a simulated minute.
+async fn ends(runtime: &TestRuntime, ending: impl Future<Output = ()>) -> bool {
+    let ended = async {
+        ending.await;
+        true
+    };
+    let minute = async {
+        runtime.sleep(Duration::from_secs(60)).await;
+        false
+    };
+    or(ended, minute).await
+}
+
+#[test]
+fn a_small_event_does_not_keep_a_large_one_waiting_for_ever() {
+    run(|runtime| async move {
+        let (a, _peer) = held_up(&runtime, Limits::default()).await;
+        let large = a.broadcast(Text("x".repeat(500_000))).into_future();
+        let small = async {
+            settle().await;
+            a.broadcast(Text("small".into())).await.unwrap();
+        };
+        let both = async { drop(zip(large, small).await) };
+        assert!(ends(&runtime, both).await, "the stall is not seen");
+    });
+}
+
+#[test]
+fn two_large_events_that_wait_do_not_take_a_stalled_peer_for_one_that_is_back() {
+    run(|runtime| async move {
+        let (a, _peer) = held_up(&runtime, Limits::default()).await;
+        let mut first = a.broadcast(Text("x".repeat(300_000))).into_future();
+        assert!(poll_once(&mut first).await.is_none());
+        let second = a.broadcast(Text("y".repeat(300_000))).into_future();
+        // The second one is looked at before the first.
+        let both = async { drop(zip(second, first).await) };
+        assert!(ends(&runtime, both).await, "the stall does not last");
+        assert_eq!(a.stats().stalls, 1);
+    });
+}
+
+#[test]
+fn a_large_event_that_is_kept_and_not_polled_holds_up_others_no_longer_than_a_stall() {
+    run(|runtime| async move {
+        let a = build(&runtime, "a", |a| a);
+        let _peer = join(&a, TOPICS).await;
+        let mut kept = a.broadcast(Text("x".repeat(2_000_000))).into_future();
+        assert!(poll_once(&mut kept).await.is_none());
+        let small = async { a.broadcast(Text("small".into())).await.unwrap() };
+        assert!(ends(&runtime, small).await, "it waits for who is not polled");
+        drop(kept);
+    });
+}
+
+#[derive(Debug, Serialize, Deserialize, Event)]
+#[event(name = "handmade.Long", response = Text)]
+struct Long(String);
+
+#[test]
+fn a_request_that_is_over_leaves_its_topic_to_others() {
+    run(|runtime| async move {
+        let a = build(&runtime, "a", |a| a);
+        let peer = join(&a, &[(wire::topic::<Long>(), 256 << 10)]).await;
+        let mut request =
+            a.request(Long("x".repeat(500_000))).timeout(Duration::from_secs(1)).into_future();
+        assert!(poll_once(&mut request).await.is_none());
+        runtime.sleep(Duration::from_secs(2)).await;
+        assert!(matches!((&mut request).await, Err(RequestError::Timeout(_))));
+        peer.say(&wire::credit(0, 500_000 + LEN as u64 + OVERHEAD));
+        a.broadcast(Long("next".into())).await.unwrap();
     });
 }
