@@ -199,7 +199,8 @@ impl<E> fmt::Debug for Broadcast<'_, E> {
 /// to all who had room and will not send it to the others. An event of more than 128 KiB leaves in
 /// parts: dropped before the last, the future takes it back from those who have not got all of it,
 /// and they see nothing of it. While the future is kept and not polled, others of the same type may
-/// wait.
+/// wait, as for a slow consumer: for [`Limits::stalled_after`](crate::Limits::stalled_after) at the
+/// most, then the event is missed by who has not got all of it, and so is what waits.
 #[must_use = "futures do nothing unless polled"]
 pub struct BroadcastFuture<'a, E> {
     endpoint: &'a Endpoint,

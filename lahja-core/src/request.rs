@@ -102,7 +102,8 @@ impl<Q> fmt::Debug for RequestBuilder<'_, Q> {
 ///
 /// Nothing happens before the first poll. Dropping the future frees the request's slot and tells
 /// those who were asked; whether they acted on the request is not known. Who has not got all of a
-/// large request sees nothing of it.
+/// large request sees nothing of it. While the future of one is kept and not polled, others of the
+/// same type may wait, as for [a broadcast](crate::BroadcastFuture#cancel-safety).
 #[must_use = "futures do nothing unless polled"]
 pub struct RequestFuture<'a, Q> {
     slot: Slot<'a>,

@@ -1,4 +1,4 @@
-//! Events in parts, so that no small event waits behind the whole of a large one.
+//! Events in parts, so that no small event of another topic waits behind the whole of a large one.
 //!
 //! A part is queued when what was queued of its event before has left, so there is never more than
 //! one part of an event before whatever is sent next.
