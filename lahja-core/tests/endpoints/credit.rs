@@ -3,13 +3,13 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Wake, Waker};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use event_listener::Event as Notify;
 use futures_lite::future::poll_once;
-use lahja_core::{BoxFuture, Endpoint, Event, Limits, Received, Runtime, Stats};
+use lahja_core::{Endpoint, Event, Limits, Received, Stats};
 use serde::{Deserialize, Serialize};
 
+use crate::clock::Clock;
 use crate::common::{TestRuntime, join, run, settle, with_limits};
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Event)]
@@ -18,49 +18,6 @@ struct Number(u64);
 struct Other(u64);
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Event)]
 struct Big(String);
-
-/// A runtime whose time passes when it is told to.
-#[derive(Clone)]
-struct Clock {
-    tasks: TestRuntime,
-    start: Instant,
-    passed: Arc<(Mutex<Duration>, Notify)>,
-}
-
-impl Clock {
-    fn new(tasks: &TestRuntime) -> Self {
-        Self { tasks: tasks.clone(), start: Instant::now(), passed: Arc::default() }
-    }
-
-    fn advance(&self, duration: Duration) {
-        *self.passed.0.lock().unwrap() += duration;
-        self.passed.1.notify(usize::MAX);
-    }
-}
-
-impl Runtime for Clock {
-    fn spawn(&self, future: BoxFuture) {
-        self.tasks.spawn(future);
-    }
-
-    fn sleep(&self, duration: Duration) -> BoxFuture {
-        let clock = self.clone();
-        let end = self.now().checked_add(duration);
-        Box::pin(async move {
-            loop {
-                let advanced = clock.passed.1.listen();
-                if end.is_some_and(|end| clock.now() >= end) {
-                    return;
-                }
-                advanced.await;
-            }
-        })
-    }
-
-    fn now(&self) -> Instant {
-        self.start + *self.passed.0.lock().unwrap()
-    }
-}
 
 #[test]
 fn idle_after_a_wait_is_no_stall() {

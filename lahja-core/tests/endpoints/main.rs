@@ -1,6 +1,7 @@
 //! Endpoints of one process from end to end, over transports in memory.
 
 mod audience;
+mod clock;
 mod common;
 mod credit;
 mod handmade;

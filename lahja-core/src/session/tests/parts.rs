@@ -172,9 +172,9 @@ fn an_event_whose_sender_does_not_go_on_does_not_hold_up_others_for_ever() {
     assert_eq!(a.sent().missed, 2);
 }
 
-#[test]
-fn a_small_event_does_not_stop_the_clock_of_a_part() {
-    let limits = small();
+/// A session that waits with the second half of an event, which leaves room in the window. Returns when
+/// its peer is stalled, too.
+fn waiting_with_a_part() -> (Pair, Slot, Instant) {
     let start = Instant::now();
     let (mut pair, slot) = pair();
     let a = &mut pair.sessions[0];
@@ -182,21 +182,22 @@ fn a_small_event_does_not_stop_the_clock_of_a_part() {
     assert_eq!(a.push_part(slot, None, &[0; 20]), Push::Queued);
     a.wait_for_room(slot, start);
     assert_eq!(a.push_part(slot, None, &[0; 20]), Push::Full);
+    (pair, slot, start + small().stalled_after)
+}
+
+#[test]
+fn a_small_event_does_not_stop_the_clock_of_a_part() {
+    let (mut pair, slot, stalls) = waiting_with_a_part();
+    let a = &mut pair.sessions[0];
     assert_eq!(a.push_event(slot, None, b"x"), Push::Queued);
-    assert_eq!(a.sweep(start + limits.stalled_after, limits.stalled_after), (None, true));
+    assert_eq!(a.sweep(stalls, small().stalled_after), (None, true));
 }
 
 #[test]
 fn to_ask_for_room_does_not_end_the_stall_of_a_part() {
-    let limits = small();
-    let start = Instant::now();
-    let (mut pair, slot) = pair();
+    let (mut pair, slot, stalls) = waiting_with_a_part();
     let a = &mut pair.sessions[0];
-    assert_eq!(a.push_begin(slot, None, 40), Push::Queued);
-    assert_eq!(a.push_part(slot, None, &[0; 20]), Push::Queued);
-    a.wait_for_room(slot, start);
-    assert_eq!(a.push_part(slot, None, &[0; 20]), Push::Full);
-    a.sweep(start + limits.stalled_after, limits.stalled_after);
+    a.sweep(stalls, small().stalled_after);
     assert_eq!(a.push_begin(slot, None, 40), Push::Missed);
     assert_eq!(a.push_begin(slot, Some(1), 40), Push::Full);
     assert_eq!(a.push_event(slot, None, b"x"), Push::Missed);

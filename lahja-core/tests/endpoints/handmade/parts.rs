@@ -3,14 +3,15 @@
 use std::future::IntoFuture;
 use std::time::Duration;
 
-use futures_lite::future::{or, poll_once, zip};
+use futures_lite::future::{poll_once, zip};
 use lahja_core::{
     BroadcastError, Endpoint, Event, Limits, Overflow, Received, RequestError, Runtime,
 };
 use serde::{Deserialize, Serialize};
 
 use super::{Number, Peer, Question, Text, settle, wire};
-use crate::common::{TestRuntime, build, run, with_limits};
+use crate::clock::Clock;
+use crate::common::{build, run, with_limits};
 
 const TEXT: u64 = 0;
 const NUMBER: u64 = 1;
@@ -41,8 +42,8 @@ async fn join(endpoint: &Endpoint, topics: &[(wire::Topic, u32)]) -> Peer {
 }
 
 /// Creates an endpoint and a peer that takes no byte for now.
-async fn held_up(runtime: &TestRuntime, limits: Limits) -> (Endpoint, Peer) {
-    let a = with_limits(runtime, "a", limits);
+async fn held_up(runtime: &(impl Runtime + Clone), limits: Limits) -> (Endpoint, Peer) {
+    let a = Endpoint::builder("a").unwrap().limits(limits).build(runtime.clone());
     let peer = join(&a, TOPICS).await;
     peer.take(0);
     (a, peer)
@@ -167,12 +168,14 @@ fn who_stalls_in_the_middle_misses_the_event_and_gets_the_next_when_it_is_back()
 #[test]
 fn a_peer_that_takes_a_little_now_and_then_is_not_stalled() {
     run(|runtime| async move {
-        let mut limits = Limits::default();
-        limits.stalled_after = Duration::from_millis(300);
-        let (a, mut peer) = held_up(&runtime, limits.clone()).await;
+        let clock = Clock::new(&runtime);
+        let limits = Limits::default();
+        let (a, mut peer) = held_up(&clock, limits.clone()).await;
         let taking = async {
             for _ in 0..8 {
-                runtime.sleep(limits.stalled_after / 3).await;
+                settle().await;
+                clock.advance(limits.stalled_after / 3);
+                settle().await;
                 peer.take(150_000);
             }
             peer.take(usize::MAX);
@@ -400,43 +403,39 @@ fn a_request_whose_answerer_goes_in_the_middle_was_not_sent() {
     });
 }
 
-/// Has a broadcast end within a simulated minute.
-async fn ends(runtime: &TestRuntime, ending: impl Future<Output = ()>) -> bool {
-    let ended = async {
-        ending.await;
-        true
-    };
-    let minute = async {
-        runtime.sleep(Duration::from_secs(60)).await;
-        false
-    };
-    or(ended, minute).await
+/// Lets as much time pass as a stall takes.
+async fn stall(clock: &Clock) {
+    settle().await;
+    clock.advance(Limits::default().stalled_after);
 }
 
 #[test]
 fn a_small_event_does_not_keep_a_large_one_waiting_for_ever() {
     run(|runtime| async move {
-        let (a, _peer) = held_up(&runtime, Limits::default()).await;
+        let clock = Clock::new(&runtime);
+        let (a, _peer) = held_up(&clock, Limits::default()).await;
         let large = a.broadcast(Text("x".repeat(500_000))).into_future();
         let small = async {
             settle().await;
             a.broadcast(Text("small".into())).await.unwrap();
+            stall(&clock).await;
         };
-        let both = async { drop(zip(large, small).await) };
-        assert!(ends(&runtime, both).await, "the stall is not seen");
+        zip(large, small).await.0.unwrap();
+        assert_eq!(a.stats().stalls, 1);
     });
 }
 
 #[test]
 fn two_large_events_that_wait_do_not_take_a_stalled_peer_for_one_that_is_back() {
     run(|runtime| async move {
-        let (a, _peer) = held_up(&runtime, Limits::default()).await;
+        let clock = Clock::new(&runtime);
+        let (a, _peer) = held_up(&clock, Limits::default()).await;
         let mut first = a.broadcast(Text("x".repeat(300_000))).into_future();
         assert!(poll_once(&mut first).await.is_none());
-        let second = a.broadcast(Text("y".repeat(300_000))).into_future();
         // The second one is looked at before the first.
-        let both = async { drop(zip(second, first).await) };
-        assert!(ends(&runtime, both).await, "the stall does not last");
+        let second = a.broadcast(Text("y".repeat(300_000))).into_future();
+        let ((second, first), ()) = zip(zip(second, first), stall(&clock)).await;
+        second.and(first).unwrap();
         assert_eq!(a.stats().stalls, 1);
     });
 }
@@ -444,12 +443,13 @@ fn two_large_events_that_wait_do_not_take_a_stalled_peer_for_one_that_is_back() 
 #[test]
 fn a_large_event_that_is_kept_and_not_polled_holds_up_others_no_longer_than_a_stall() {
     run(|runtime| async move {
-        let a = build(&runtime, "a", |a| a);
-        let _peer = join(&a, TOPICS).await;
+        let clock = Clock::new(&runtime);
+        let (a, peer) = held_up(&clock, Limits::default()).await;
+        peer.take(usize::MAX);
         let mut kept = a.broadcast(Text("x".repeat(2_000_000))).into_future();
         assert!(poll_once(&mut kept).await.is_none());
-        let small = async { a.broadcast(Text("small".into())).await.unwrap() };
-        assert!(ends(&runtime, small).await, "it waits for who is not polled");
+        let small = a.broadcast(Text("small".into())).into_future();
+        zip(small, stall(&clock)).await.0.unwrap();
         drop(kept);
     });
 }
@@ -459,16 +459,22 @@ fn a_large_event_that_is_kept_and_not_polled_holds_up_others_no_longer_than_a_st
 struct Long(String);
 
 #[test]
-fn a_request_that_is_over_leaves_its_topic_to_others() {
+fn a_request_that_is_over_is_taken_back_though_its_future_is_kept() {
     run(|runtime| async move {
-        let a = build(&runtime, "a", |a| a);
-        let peer = join(&a, &[(wire::topic::<Long>(), 256 << 10)]).await;
-        let mut request =
-            a.request(Long("x".repeat(500_000))).timeout(Duration::from_secs(1)).into_future();
-        assert!(poll_once(&mut request).await.is_none());
-        runtime.sleep(Duration::from_secs(2)).await;
-        assert!(matches!((&mut request).await, Err(RequestError::Timeout(_))));
-        peer.say(&wire::credit(0, 500_000 + LEN as u64 + OVERHEAD));
-        a.broadcast(Long("next".into())).await.unwrap();
+        let clock = Clock::new(&runtime);
+        let a = Endpoint::builder("a").unwrap().build(clock.clone());
+        let mut peer = join(&a, &[(wire::topic::<Long>(), 256 << 10)]).await;
+        peer.take(0);
+        let second = Duration::from_secs(1);
+        let mut request = a.request(Long("x".repeat(500_000))).timeout(second).into_future();
+        let time = async {
+            settle().await;
+            clock.advance(second);
+        };
+        let (result, ()) = zip(&mut request, time).await;
+        assert!(matches!(result, Err(RequestError::Timeout(_))), "{result:?}");
+        peer.take(usize::MAX);
+        peer.hear(wire::kind::ABANDON).await;
+        drop(request);
     });
 }
