@@ -1,7 +1,7 @@
 //! What flow control must not do when topics come and go and producers give up.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
 use std::task::{Context, Wake, Waker};
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use lahja_core::{Endpoint, Event, Limits, Received, Stats};
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Clock;
-use crate::common::{TestRuntime, join, run, settle, with_limits};
+use crate::common::{join, run, settle, with_limits};
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Event)]
 struct Number(u64);

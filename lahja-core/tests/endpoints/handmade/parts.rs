@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Number, Peer, Question, Text, settle, wire};
 use crate::clock::Clock;
-use crate::common::{build, run, with_limits};
+use crate::common::{build, run};
 
 const TEXT: u64 = 0;
 const NUMBER: u64 = 1;
@@ -414,13 +414,16 @@ fn a_small_event_does_not_keep_a_large_one_waiting_for_ever() {
     run(|runtime| async move {
         let clock = Clock::new(&runtime);
         let (a, _peer) = held_up(&clock, Limits::default()).await;
-        let large = a.broadcast(Text("x".repeat(500_000))).into_future();
-        let small = async {
-            settle().await;
-            a.broadcast(Text("small".into())).await.unwrap();
-            stall(&clock).await;
-        };
-        zip(large, small).await.0.unwrap();
+        let (done, is_done) = async_channel::bounded(1);
+        let large = a.clone();
+        // In a task of its own, which nothing wakes when the small one is sent.
+        runtime.spawn(Box::pin(async move {
+            large.broadcast(Text("x".repeat(500_000))).await.unwrap();
+            done.send(()).await.unwrap();
+        }));
+        settle().await;
+        a.broadcast(Text("small".into())).await.unwrap();
+        zip(is_done.recv(), stall(&clock)).await.0.unwrap();
         assert_eq!(a.stats().stalls, 1);
     });
 }
