@@ -9,7 +9,6 @@ use serde::de::DeserializeOwned;
 
 use crate::broadcast::BroadcastConfig;
 use crate::error::PayloadError;
-use crate::inbox::Credit;
 use crate::name::EndpointName;
 use crate::reply::Reply;
 use crate::schema::fingerprint_of;
@@ -114,7 +113,7 @@ impl fmt::Debug for ResponseType {
 /// told so at once.
 pub struct Received<E> {
     body: Body<E>,
-    source: Source,
+    origin: EndpointName,
     reply: Option<Arc<Reply>>,
 }
 
@@ -123,48 +122,19 @@ enum Body<E> {
     Shared(Arc<E>),
 }
 
-/// Where an event came from.
-pub(crate) struct Source {
-    origin: EndpointName,
-    // What the event holds of a peer's until it is consumed.
-    credit: Option<Credit>,
-}
-
-impl Source {
-    /// An event that holds nothing.
-    pub(crate) fn new(origin: EndpointName) -> Self {
-        Self { origin, credit: None }
-    }
-
-    /// An event of a peer whose credit it holds.
-    pub(crate) fn with_credit(origin: EndpointName, credit: Credit) -> Self {
-        Self { origin, credit: Some(credit) }
-    }
-}
-
 impl<E> Received<E> {
-    pub(crate) fn new(event: E, source: Source, reply: Option<Arc<Reply>>) -> Self {
-        Self { body: Body::Owned(event), source, reply }
+    pub(crate) fn new(event: E, origin: EndpointName, reply: Option<Arc<Reply>>) -> Self {
+        Self { body: Body::Owned(event), origin, reply }
     }
 
-    pub(crate) fn shared(event: Arc<E>, source: Source, reply: Option<Arc<Reply>>) -> Self {
-        Self { body: Body::Shared(event), source, reply }
+    pub(crate) fn shared(event: Arc<E>, origin: EndpointName, reply: Option<Arc<Reply>>) -> Self {
+        Self { body: Body::Shared(event), origin, reply }
     }
 
     /// Returns the name of the endpoint that broadcast the event. It is that of the connection
     /// the event came on, never taken from what the peer sent with it.
     pub fn origin(&self) -> &EndpointName {
-        &self.source.origin
-    }
-
-    /// Gives back the credit that the event holds.
-    pub(crate) fn consume(&mut self) {
-        self.source.credit = None;
-    }
-
-    /// Takes the credit that the event holds.
-    pub(crate) fn take_credit(&mut self) -> Option<Credit> {
-        self.source.credit.take()
+        &self.origin
     }
 
     /// Tells whether somebody waits for an answer to this event.
@@ -201,7 +171,7 @@ impl<E> Received<E> {
             Body::Owned(event) => Arc::new(event),
             Body::Shared(event) => event,
         };
-        Self::shared(event, self.source, self.reply)
+        Self::shared(event, self.origin, self.reply)
     }
 
     /// Returns another handle to a shared event.
@@ -212,8 +182,7 @@ impl<E> Received<E> {
     pub(crate) fn share(&self) -> Self {
         match &self.body {
             Body::Shared(event) => {
-                let source = Source::new(self.source.origin.clone());
-                Self::shared(event.clone(), source, self.reply.clone())
+                Self::shared(event.clone(), self.origin.clone(), self.reply.clone())
             }
             Body::Owned(_) => unreachable!("the event was made shareable"),
         }

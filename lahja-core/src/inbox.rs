@@ -21,7 +21,7 @@ use crate::sync::{
 };
 
 pub(crate) use charge::{Charge, Credit};
-pub(crate) use packed::{Consumed, MAX_PACKED, Packed};
+pub(crate) use packed::{MAX_PACKED, Packed, Unpacking};
 pub(crate) use whole::Whole;
 
 use charge::LocalRoom;
@@ -114,25 +114,15 @@ impl<E> Entry<E> {
 impl<E> Item<E> {
     /// Takes the event out and gives back what its place cost.
     pub(crate) fn consume(self) -> Result<Received<E>, Lagged> {
-        let (mut event, _given_back) = match self {
-            Self::Event(event, charge) => (event, charge),
-            Self::Lagged(lagged) => return Err(lagged),
-        };
-        event.consume();
-        Ok(event)
+        self.hold().map(|(event, _given_back)| event)
     }
 
     /// Takes the event out, to be consumed when the charge is dropped.
     pub(crate) fn hold(self) -> Result<(Received<E>, Charge), Lagged> {
-        let (mut event, charge) = match self {
-            Self::Event(event, charge) => (event, charge),
-            Self::Lagged(lagged) => return Err(lagged),
-        };
-        let charge = match charge {
-            Charge::Own => event.take_credit().map_or(Charge::None, Charge::Remote),
-            charge => charge,
-        };
-        Ok((event, charge))
+        match self {
+            Self::Event(event, charge) => Ok((event, charge)),
+            Self::Lagged(lagged) => Err(lagged),
+        }
     }
 }
 

@@ -95,6 +95,28 @@ where
     decode_seed(PhantomData, bytes, max_depth)
 }
 
+/// Decodes one value after the other as [`decode`] does, up to one that is not decoded.
+///
+/// # Errors
+///
+/// Why that one was not.
+#[inline]
+pub(crate) fn decode_each<'a, T>(
+    payloads: impl Iterator<Item = &'a [u8]>,
+    max_depth: usize,
+    mut take: impl FnMut(T),
+) -> Result<(), PayloadError>
+where
+    T: DeserializeOwned,
+{
+    let mut decode = |bytes| {
+        take(bounded::decode(PhantomData, bytes, max_depth)?);
+        Ok(())
+    };
+    catch_unwind(AssertUnwindSafe(|| payloads.into_iter().try_for_each(&mut decode)))
+        .unwrap_or(Err(PayloadError::Panicked))
+}
+
 /// As [`decode`], with a seed that makes the value.
 #[inline]
 pub(crate) fn decode_seed<'de, S>(

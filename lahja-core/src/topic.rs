@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use crate::connection::Inlet;
 use crate::credit::{Room, charge};
 use crate::error::PayloadError;
-use crate::event::{Event, Received, ResponseType, Source};
+use crate::event::{Event, Received, ResponseType};
 use crate::inbox::{Charge, Credit, Entry, Inbox, Item, Packed, Rest, Whole};
 use crate::name::EndpointName;
 use crate::payload;
@@ -248,9 +248,8 @@ impl<E: Event> Stage<E> {
         let credit = self.credit(payload);
         let event: E = payload::decode(payload, self.topic.max_depth)?;
         if passes(inbox, &event) {
-            let source = Source::with_credit(self.inlet.origin().clone(), credit);
-            let event = Received::new(event, source, reply);
-            self.staged.push_back(Entry::Item(Item::Event(event, Charge::Own)));
+            let event = Received::new(event, self.inlet.origin().clone(), reply);
+            self.staged.push_back(Entry::Item(Item::Event(event, Charge::Remote(credit))));
         }
         Ok(())
     }
@@ -277,8 +276,7 @@ impl<E: Event> Stage<E> {
                     true => Charge::Shared(credit.clone()),
                     false => Charge::Queued(payload.len()),
                 };
-                let source = Source::new(origin.clone());
-                let event = Received::shared(event.clone(), source, reply.clone());
+                let event = Received::shared(event.clone(), origin.clone(), reply.clone());
                 wakes.extend(inbox.push(event, charge));
             }
         }

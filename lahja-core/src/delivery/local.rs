@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{Delivery, take};
-use crate::event::{Event, Received, Source};
+use crate::event::{Event, Received};
 use crate::inbox::Inbox;
 use crate::pending::Asked;
 use crate::reply::Reply;
@@ -35,11 +35,11 @@ pub(super) fn begin_locally<E: Event>(
         Reply::to_self::<E>(Arc::downgrade(shared), id)
     });
     wanting.retain(|inbox| passes(inbox, &event));
-    let source = Source::new(shared.name.clone());
+    let origin = shared.name.clone();
     let rest = match &wanting[..] {
         [] => None,
         [inbox] => {
-            let mut event = Some(Received::new(event, source, reply));
+            let mut event = Some(Received::new(event, origin, reply));
             let taken = offer(inbox, || event.take().expect("an offer is taken once"));
             match taken {
                 Offer::Taken => None,
@@ -47,7 +47,7 @@ pub(super) fn begin_locally<E: Event>(
             }
         }
         _ => {
-            let event = Received::shared(Arc::new(event), source, reply);
+            let event = Received::shared(Arc::new(event), origin, reply);
             wanting.retain(|inbox| matches!(offer(inbox, || event.share()), Offer::Full));
             (!wanting.is_empty()).then_some(event)
         }

@@ -5,7 +5,7 @@ use std::task::Waker;
 
 use super::{Peer, Refused, leave_out, nobody, wanting};
 use crate::credit::Room;
-use crate::event::{Event, Received, Source};
+use crate::event::{Event, Received};
 use crate::payload;
 use crate::routing::Reach;
 use crate::session::{MAX_HEADER, Push};
@@ -65,8 +65,8 @@ pub(crate) fn begin_now<E: Event>(
     leave_out::<E>(shared, &audience, reach);
     let event = Arc::new(event);
     for (inbox, charge) in places {
-        let source = Source::new(shared.name.clone());
-        let event = Received::shared(event.clone(), source, None);
+        let origin = shared.name.clone();
+        let event = Received::shared(event.clone(), origin, None);
         inbox.push(event, charge).inspect(Waker::wake_by_ref);
     }
     Ok(None)

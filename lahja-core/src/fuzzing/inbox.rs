@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::input::Input;
 use crate::credit::Room;
-use crate::event::{Received, Source};
+use crate::event::Received;
 use crate::inbox::{Charge, Config, Entry, Inbox, Lagged, Overflow, Rest};
 use crate::name::EndpointName;
 
@@ -145,8 +145,8 @@ impl Numbered {
 
     fn push(&mut self) {
         let Some(charge) = self.reserved.pop() else { return };
-        let source = Source::new(self.origin.clone());
-        self.inbox.push(Received::new(self.next, source, None), charge);
+        let origin = self.origin.clone();
+        self.inbox.push(Received::new(self.next, origin, None), charge);
         match self.is_closed {
             // Nobody is told of what comes too late; its place is free again.
             true => self.places -= usize::from(self.inbox.is_lossless()),

@@ -17,8 +17,6 @@ pub(crate) enum Charge {
     None,
     /// So many bytes of the queue's own, which drops events when it is full.
     Queued(usize),
-    /// The credit that the event itself holds.
-    Own,
     /// Credit of a peer.
     Remote(#[expect(dead_code, reason = "held for its drop")] Credit),
     /// Credit of a peer that several queues hold; the slowest gives it back.

@@ -1,20 +1,31 @@
 //! Events of a peer that are queued as they came, and decoded one by one when they are consumed.
 //!
 //! A batch of small events so costs one allocation in the queue, and the allocations of each are
-//! made and freed while they are in the cache of whoever consumes it.
+//! made and freed while they are in the cache of whoever consumes it. A few are decoded at a time:
+//! a processor waits if it is to read in large pieces what it has just written in small ones, which
+//! a few events later is over.
 
+use std::collections::VecDeque;
+use std::iter;
 use std::sync::Arc;
 
-use super::Credit;
+use super::{Charge, Credit, Item};
 use crate::connection::Inlet;
 use crate::credit::charge;
 use crate::error::PayloadError;
-use crate::event::{Event, Received, Source};
+use crate::event::{Event, Received};
 use crate::name::EndpointName;
 use crate::payload;
 
 /// The longest payload that is packed: a copy of it costs less than an allocation.
 pub(crate) const MAX_PACKED: usize = 4 * 1024;
+
+/// How many events are decoded at a time, at most. The memory of so many goes from one to the next
+/// within the part of it that glibc keeps for each thread, which is 7 pieces of a size.
+const AT_ONCE: usize = 6;
+
+/// How many bytes are decoded at a time, or one event. What they may claim is a multiple of it.
+const AT_ONCE_BYTES: usize = 1024;
 
 /// Bytes of the length that precedes each payload.
 const PREFIX_LEN: usize = size_of::<u16>();
@@ -23,35 +34,33 @@ const PREFIX_LEN: usize = size_of::<u16>();
 pub(crate) struct Packed {
     inlet: Arc<Inlet>,
     max_depth: usize,
-    // Invariant: payloads, each behind its length, from `start` on.
+    // Invariant: payloads, each behind its length, from `start` and from `undecoded` on.
     bytes: Vec<u8>,
     start: usize,
+    undecoded: usize,
+    // Why the last payload before `undecoded` is no event, if it is none.
+    failure: Option<PayloadError>,
     // Credit of events that are consumed, not given back yet.
     consumed: u64,
-}
-
-/// When an event that is taken out is consumed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Consumed {
-    AtOnce,
-    /// When its credit is dropped.
-    Later,
 }
 
 impl Packed {
     /// Creates one with room for `capacity` bytes.
     pub(crate) fn new(inlet: Arc<Inlet>, max_depth: usize, capacity: usize) -> Self {
-        Self { inlet, max_depth, bytes: Vec::with_capacity(capacity), start: 0, consumed: 0 }
+        Self {
+            inlet,
+            max_depth,
+            bytes: Vec::with_capacity(capacity),
+            start: 0,
+            undecoded: 0,
+            failure: None,
+            consumed: 0,
+        }
     }
 
     /// Returns where the events come in.
     pub(crate) fn inlet(&self) -> &Inlet {
         &self.inlet
-    }
-
-    /// Returns who broadcast the events.
-    pub(crate) fn origin(&self) -> &EndpointName {
-        self.inlet.origin()
     }
 
     /// Returns how many events there are.
@@ -78,45 +87,113 @@ impl Packed {
         self.bytes.extend_from_slice(payload);
     }
 
-    /// Decodes the next event. One that is malformed is consumed by that.
-    pub(crate) fn next<E: Event>(
-        &mut self,
-        consumed: Consumed,
-    ) -> Option<Result<Received<E>, PayloadError>> {
-        let max_depth = self.max_depth;
-        let payload = self.next_payload()?;
-        let bytes = charge(payload.len());
-        let event = payload::decode(payload, max_depth);
-        let origin = self.inlet.origin().clone();
-        let source = match consumed {
-            Consumed::Later if event.is_ok() => {
-                Source::with_credit(origin, Credit::new(self.inlet.clone(), bytes))
-            }
-            _ => {
-                self.consumed += bytes;
-                self.inlet.release_worthwhile(&mut self.consumed);
-                Source::new(origin)
-            }
-        };
-        Some(event.map(|event| Received::new(event, source, None)))
+    /// Goes on to the next event. Returns what this one is charged.
+    #[inline]
+    fn skip(&mut self) -> u64 {
+        next(&self.bytes, &mut self.start).map_or(0, |payload| charge(payload.len()))
     }
 
-    fn next_payload(&mut self) -> Option<&[u8]> {
-        let (prefix, rest) = self.bytes[self.start..].split_first_chunk::<PREFIX_LEN>()?;
-        let len = usize::from(u16::from_ne_bytes(*prefix));
-        self.start += PREFIX_LEN + len;
-        Some(&rest[..len])
+    #[inline]
+    fn consume(&mut self, bytes: u64) {
+        self.consumed += bytes;
+        self.inlet.release_worthwhile(&mut self.consumed);
     }
+
+    /// Decodes the next events, up to one that is malformed.
+    fn decode<E: Event>(&mut self, decoded: &mut VecDeque<E>) {
+        let Self { bytes, undecoded, .. } = self;
+        let end = *undecoded + AT_ONCE_BYTES;
+        let payloads = iter::from_fn(|| (*undecoded < end).then(|| next(bytes, undecoded))?);
+        let take = |event| decoded.push_back(event);
+        self.failure = payload::decode_each(payloads.take(AT_ONCE), self.max_depth, take).err();
+    }
+}
+
+/// Returns the payload that begins at `start`, and moves that to the next one.
+#[inline]
+fn next<'a>(bytes: &'a [u8], start: &mut usize) -> Option<&'a [u8]> {
+    let (prefix, rest) = bytes[*start..].split_first_chunk::<PREFIX_LEN>()?;
+    let len = usize::from(u16::from_ne_bytes(*prefix));
+    *start += PREFIX_LEN + len;
+    Some(&rest[..len])
 }
 
 impl Drop for Packed {
     fn drop(&mut self) {
         let mut credit = self.consumed;
-        while let Some(payload) = self.next_payload() {
+        while let Some(payload) = next(&self.bytes, &mut self.start) {
             credit += charge(payload.len());
         }
         if credit > 0 {
             self.inlet.release(credit);
         }
+    }
+}
+
+/// Events that were packed, on their way out to a consumer.
+pub(crate) struct Unpacking<E> {
+    packed: Option<Packed>,
+    // Invariant: the next events of `packed`.
+    decoded: VecDeque<E>,
+}
+
+impl<E: Event> Unpacking<E> {
+    /// Creates one that has nothing.
+    pub(crate) fn new() -> Self {
+        Self { packed: None, decoded: VecDeque::new() }
+    }
+
+    /// Begins with others, once there is [nothing more](Self::decode).
+    pub(crate) fn begin(&mut self, packed: Packed) {
+        debug_assert!(self.decoded.is_empty());
+        self.packed = Some(packed);
+    }
+
+    /// Takes out an event that is decoded, and is consumed by that.
+    #[inline(always)]
+    pub(crate) fn take(&mut self) -> Option<Received<E>> {
+        let packed = self.packed.as_mut()?;
+        let event = self.decoded.pop_front()?;
+        let bytes = packed.skip();
+        packed.consume(bytes);
+        Some(Received::new(event, packed.inlet.origin().clone(), None))
+    }
+
+    /// Takes out an event that is decoded, with what it is charged until it is consumed.
+    pub(crate) fn take_charged(&mut self) -> Option<Item<E>> {
+        let packed = self.packed.as_mut()?;
+        let event = self.decoded.pop_front()?;
+        let credit = Credit::new(packed.inlet.clone(), packed.skip());
+        let event = Received::new(event, packed.inlet.origin().clone(), None);
+        Some(Item::Event(event, Charge::Remote(credit)))
+    }
+
+    /// Decodes the next events, once those that are decoded are taken out. Tells whether there are
+    /// any.
+    ///
+    /// # Errors
+    ///
+    /// Who broadcast an event that is malformed, and why it is. It is consumed by that.
+    pub(crate) fn decode(&mut self) -> Result<bool, (EndpointName, PayloadError)> {
+        let Some(packed) = &mut self.packed else { return Ok(false) };
+        if packed.failure.is_none() {
+            packed.decode(&mut self.decoded);
+        }
+        if !self.decoded.is_empty() {
+            return Ok(true);
+        }
+        let Some(failure) = packed.failure.take() else {
+            self.packed = None;
+            return Ok(false);
+        };
+        let bytes = packed.skip();
+        packed.consume(bytes);
+        Err((packed.inlet.origin().clone(), failure))
+    }
+
+    /// Drops what there is.
+    pub(crate) fn clear(&mut self) {
+        self.packed = None;
+        self.decoded.clear();
     }
 }

@@ -1,5 +1,4 @@
 use super::*;
-use crate::event::Source;
 
 fn inbox(capacity: usize, overflow: Overflow) -> Inbox<u32> {
     Inbox::new(Config { origins: Vec::new(), filter: None, capacity, bytes: 100, overflow })
@@ -11,7 +10,7 @@ fn push(inbox: &Inbox<u32>, numbers: impl IntoIterator<Item = u32>) {
         let Ok(charge) = inbox.reserve() else {
             panic!("the queue has no room");
         };
-        inbox.push(Received::new(number, Source::new(origin), None), charge);
+        inbox.push(Received::new(number, origin, None), charge);
     }
 }
 
@@ -52,7 +51,7 @@ fn a_queue_that_drops_its_newest_has_the_gap_where_they_were() {
 
 #[test]
 fn a_queue_that_drops_events_is_bounded_in_bytes_whatever_its_capacity() {
-    let origin = || Source::new(EndpointName::new("e").unwrap());
+    let origin = || EndpointName::new("e").unwrap();
     for (overflow, sizes, expected) in [
         (Overflow::DropOldest, [40, 40, 40, 1, 90], vec![-3, 3, 4]),
         (Overflow::DropOldest, [20, 40, 40, 20, 40], vec![-2, 2, 3, 4]),

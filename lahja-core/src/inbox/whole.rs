@@ -2,12 +2,11 @@
 
 use std::sync::Arc;
 
-use super::Credit;
-use super::packed::Consumed;
+use super::{Charge, Credit, Item};
 use crate::connection::Inlet;
 use crate::credit::charge;
 use crate::error::PayloadError;
-use crate::event::{Event, Received, Source};
+use crate::event::{Event, Received};
 use crate::name::EndpointName;
 use crate::payload;
 use crate::reply::Reply;
@@ -38,7 +37,7 @@ impl Whole {
     }
 
     /// Decodes the event. One that is malformed is consumed by that, and refused if it is a request.
-    pub(crate) fn decode<E: Event>(self, consumed: Consumed) -> Result<Received<E>, PayloadError> {
+    pub(crate) fn decode<E: Event>(self) -> Result<Item<E>, PayloadError> {
         let Self { inlet, credit, max_depth, payload, reply } = self;
         let event = payload::decode(&payload, max_depth);
         inlet.keep_spare(payload);
@@ -49,11 +48,7 @@ impl Whole {
                 return Err(error);
             }
         };
-        let origin = inlet.origin().clone();
-        let source = match consumed {
-            Consumed::AtOnce => Source::new(origin),
-            Consumed::Later => Source::with_credit(origin, credit),
-        };
-        Ok(Received::new(event, source, reply))
+        let event = Received::new(event, inlet.origin().clone(), reply);
+        Ok(Item::Event(event, Charge::Remote(credit)))
     }
 }

@@ -52,7 +52,7 @@ pub(crate) fn budget(len: usize) -> usize {
     len.saturating_mul(MEMORY_PER_BYTE).saturating_add(MEMORY_AT_LEAST)
 }
 
-#[inline]
+#[inline(always)]
 pub(super) fn decode<'de, S: DeserializeSeed<'de>>(
     seed: S,
     bytes: &'de [u8],
@@ -140,7 +140,7 @@ impl<'a, 'de> Place<'a, 'de> {
         self.input.charge(memory)
     }
 
-    #[inline]
+    #[inline(always)]
     fn fields<V: Visitor<'de>>(self, len: usize, visitor: V) -> Result<V::Value, Failure> {
         visitor.visit_seq(Fields::new(self, len))
     }
@@ -220,7 +220,7 @@ impl<'de> de::Deserializer<'de> for Place<'_, 'de> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn deserialize_newtype_struct<V: Visitor<'de>>(
         self,
         _name: &'static str,
@@ -239,7 +239,7 @@ impl<'de> de::Deserializer<'de> for Place<'_, 'de> {
         visitor.visit_map(self.enter::<V::Value>()?.elements()?)
     }
 
-    #[inline]
+    #[inline(always)]
     fn deserialize_tuple<V: Visitor<'de>>(
         self,
         len: usize,
@@ -248,7 +248,7 @@ impl<'de> de::Deserializer<'de> for Place<'_, 'de> {
         self.enter::<V::Value>()?.fields(len, visitor)
     }
 
-    #[inline]
+    #[inline(always)]
     fn deserialize_tuple_struct<V: Visitor<'de>>(
         self,
         _name: &'static str,
@@ -258,7 +258,7 @@ impl<'de> de::Deserializer<'de> for Place<'_, 'de> {
         self.deserialize_tuple(len, visitor)
     }
 
-    #[inline]
+    #[inline(always)]
     fn deserialize_struct<V: Visitor<'de>>(
         self,
         _name: &'static str,

@@ -14,7 +14,7 @@ use futures_lite::future::{or, poll_once};
 use super::{Subscriber, Subscription, ready};
 use crate::error::{ReadyError, StreamEnded};
 use crate::event::{Event, Received};
-use crate::inbox::{Charge, Consumed, Entry, Item, Lagged, Whole};
+use crate::inbox::{Entry, Item, Lagged, Unpacking};
 use crate::shared::Shared;
 
 /// A stream of events, in the order in which they came. Dropping it unsubscribes.
@@ -28,11 +28,15 @@ pub struct EventStream<E: Event> {
     subscriber: Arc<Subscriber<E>>,
     // What was taken from the queue and not yet handed out.
     batch: VecDeque<Entry<E>>,
+    // What of that was packed and is taken out first.
+    unpacking: Unpacking<E>,
+    // What is taken out next otherwise.
+    item: Option<Item<E>>,
 }
 
 impl<E: Event> EventStream<E> {
     pub(super) fn new(subscriber: Arc<Subscriber<E>>) -> Self {
-        Self { subscriber, batch: VecDeque::new() }
+        Self { subscriber, batch: VecDeque::new(), unpacking: Unpacking::new(), item: None }
     }
 
     /// Waits for the next event.
@@ -40,6 +44,7 @@ impl<E: Event> EventStream<E> {
     /// # Cancel safety
     ///
     /// Dropping the future loses no event.
+    #[inline]
     pub async fn next(&mut self) -> Option<Result<Received<E>, Lagged>> {
         poll_fn(|context| self.poll_next_event(context)).await
     }
@@ -78,79 +83,84 @@ impl<E: Event> EventStream<E> {
         match or(async { Some(handling.as_mut().await) }, discarded).await {
             Some(done) => done,
             None => {
-                self.batch.clear();
+                self.discard();
                 handling.await
             }
         }
     }
 
+    #[inline(always)]
     fn poll_next_event(
         &mut self,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Received<E>, Lagged>>> {
-        while ready!(self.poll_batch(context)) {
-            if let Some(event) = self.unpack(Consumed::AtOnce) {
+        loop {
+            self.discard_if_asked();
+            if let Some(event) = self.unpacking.take() {
                 return Poll::Ready(Some(Ok(event)));
             }
-            match self.batch.pop_front() {
-                Some(Entry::Item(item)) => return Poll::Ready(Some(item.consume())),
-                Some(Entry::Whole(whole)) => {
-                    if let Some(event) = self.decode(whole, Consumed::AtOnce) {
-                        return Poll::Ready(Some(Ok(event)));
-                    }
-                }
-                Some(Entry::Packed(_)) | None => {}
+            if let Some(item) = self.item.take() {
+                return Poll::Ready(Some(item.consume()));
+            }
+            if !ready!(self.poll_more(context)) {
+                return Poll::Ready(None);
             }
         }
-        Poll::Ready(None)
     }
 
     fn poll_charged(&mut self, context: &mut Context<'_>) -> Poll<Option<Item<E>>> {
-        while ready!(self.poll_batch(context)) {
-            if let Some(event) = self.unpack(Consumed::Later) {
-                return Poll::Ready(Some(Item::Event(event, Charge::Own)));
+        loop {
+            self.discard_if_asked();
+            let item = self.unpacking.take_charged().or_else(|| self.item.take());
+            if item.is_some() || !ready!(self.poll_more(context)) {
+                return Poll::Ready(item);
             }
-            match self.batch.pop_front() {
-                Some(Entry::Item(item)) => return Poll::Ready(Some(item)),
-                Some(Entry::Whole(whole)) => {
-                    if let Some(event) = self.decode(whole, Consumed::Later) {
-                        return Poll::Ready(Some(Item::Event(event, Charge::Own)));
-                    }
-                }
-                Some(Entry::Packed(_)) | None => {}
-            }
-        }
-        Poll::Ready(None)
-    }
-
-    /// Waits until there is something in the batch. Ready with `false` at the end.
-    fn poll_batch(&mut self, context: &mut Context<'_>) -> Poll<bool> {
-        let inbox = &self.subscriber.inbox;
-        if inbox.is_discarded() {
-            self.batch.clear();
-        }
-        match self.batch.is_empty() {
-            true => inbox.poll_take(&mut self.batch, context),
-            false => Poll::Ready(true),
         }
     }
 
-    /// Takes the next event of those that are packed at the front of the batch.
-    fn unpack(&mut self, consumed: Consumed) -> Option<Received<E>> {
-        while let Some(Entry::Packed(packed)) = self.batch.front_mut() {
-            match packed.next(consumed) {
-                Some(Ok(event)) => return Some(event),
-                Some(Err(error)) => self.subscriber.malformed(packed.origin(), &error),
-                None => drop(self.batch.pop_front()),
-            }
+    #[inline]
+    fn discard_if_asked(&mut self) {
+        if self.subscriber.inbox.is_discarded() {
+            self.discard();
         }
-        None
     }
 
-    fn decode(&self, whole: Whole, consumed: Consumed) -> Option<Received<E>> {
-        let origin = whole.origin().clone();
-        let event = whole.decode(consumed);
-        event.inspect_err(|error| self.subscriber.malformed(&origin, error)).ok()
+    /// Drops what was taken from the queue.
+    fn discard(&mut self) {
+        self.batch.clear();
+        self.unpacking.clear();
+        self.item = None;
+    }
+
+    /// Waits until there may be something decoded, or an item. Ready with `false` at the end.
+    ///
+    /// Not inlined, so that the way of an event that is decoded already is short.
+    #[inline(never)]
+    fn poll_more(&mut self, context: &mut Context<'_>) -> Poll<bool> {
+        match self.unpacking.decode() {
+            Ok(true) => return Poll::Ready(true),
+            Ok(false) => {}
+            Err((origin, error)) => {
+                self.subscriber.malformed(&origin, &error);
+                return Poll::Ready(true);
+            }
+        }
+        if self.batch.is_empty()
+            && !ready!(self.subscriber.inbox.poll_take(&mut self.batch, context))
+        {
+            return Poll::Ready(false);
+        }
+        match self.batch.pop_front() {
+            Some(Entry::Item(item)) => self.item = Some(item),
+            Some(Entry::Packed(packed)) => self.unpacking.begin(packed),
+            Some(Entry::Whole(whole)) => {
+                let origin = whole.origin().clone();
+                let item = whole.decode();
+                self.item = item.inspect_err(|error| self.subscriber.malformed(&origin, error)).ok();
+            }
+            None => {}
+        }
+        Poll::Ready(true)
     }
 
     /// Splits off the handle of a stream that a handler will consume.
