@@ -17,10 +17,12 @@ use crate::error::PayloadError;
 mod access;
 mod bounded;
 mod failure;
+mod front;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use bounded::budget;
+use front::Front;
 
 /// How deeply a value may be nested unless the caller says otherwise.
 pub(crate) const MAX_DEPTH: usize = 64;
@@ -68,8 +70,8 @@ pub(crate) fn encode_over<T>(value: &T, scratch: &mut Vec<u8>) -> Result<usize, 
 where
     T: Serialize + ?Sized,
 {
-    match postcard::to_slice(value, scratch) {
-        Ok(written) => Ok(written.len()),
+    match postcard::serialize_with_flavor(value, &mut Front::of(scratch)) {
+        Ok(len) => Ok(len),
         Err(postcard::Error::SerializeBufferFull) => {
             scratch.clear();
             encode(value, scratch)?;

@@ -13,8 +13,6 @@ use crate::sync::{Mutex, lock};
 /// What an event costs somebody until it is consumed. Dropping it gives the room back, wherever
 /// that happens.
 pub(crate) enum Charge {
-    /// Nothing.
-    None,
     /// So many bytes of the queue's own, which drops events when it is full.
     Queued(usize),
     /// Credit of a peer.
