@@ -237,6 +237,30 @@ impl FrameDecoder {
         Ok(Some(&self.buffer[content..self.start]))
     }
 
+    /// Takes the frames that come next, as long as they are whole, their contents begin with
+    /// `header`, and `take` agrees, which is told the length of the content. Returns them as they
+    /// came. What is wrong with a frame [`next_frame`](Self::next_frame) tells.
+    #[inline]
+    pub fn next_alike<const N: usize>(
+        &mut self,
+        header: [u8; N],
+        mut take: impl FnMut(usize) -> bool,
+    ) -> &[u8] {
+        let arrived = &self.buffer[self.start..self.end];
+        let mut rest = arrived;
+        while let Some((prefix, behind)) = rest.split_first_chunk() {
+            let len = u32::from_le_bytes(*prefix) as usize;
+            let Some((content, behind)) = behind.split_at_checked(len) else { break };
+            if content.first_chunk() != Some(&header) || len > self.max_frame || !take(len) {
+                break;
+            }
+            rest = behind;
+        }
+        let taken = arrived.len() - rest.len();
+        self.start += taken;
+        &self.buffer[self.start - taken..self.start]
+    }
+
     /// Checks that the bytes may end here.
     ///
     /// # Errors

@@ -191,6 +191,9 @@ pub(crate) enum FailureReason {
     Other = 0,
 }
 
+/// What most events begin with: those that ask for nothing, have no options, and a number of one byte.
+pub(crate) type PlainHeader = [u8; 3];
+
 impl Message<'_> {
     /// Counts what losing the message loses of what users handed over: the event or response that
     /// it is, or the word of events that the peer has missed.
@@ -286,7 +289,7 @@ impl Message<'_> {
     }
 
     /// Returns the header of an event that asks for nothing, if its number takes one byte.
-    pub(crate) fn plain_event(number: u32, request: Option<u64>) -> Option<[u8; 3]> {
+    pub(crate) fn plain_event(number: u32, request: Option<u64>) -> Option<PlainHeader> {
         match (number, request) {
             (0..0x80, None) => Some([kind::EVENT, 0, number as u8]),
             _ => None,

@@ -68,6 +68,16 @@ impl Inlet {
         self.intake.receive(charge(len))
     }
 
+    /// Returns how much there is room for. The event that exceeds it is the last that may come.
+    pub(super) fn room(&self) -> u64 {
+        self.intake.room()
+    }
+
+    /// Counts events that have come, for which there was [room](Self::room).
+    pub(super) fn receive_within(&self, bytes: u64) {
+        self.intake.receive_within(bytes);
+    }
+
     /// Keeps the memory of an event that came in parts for the next one.
     pub(crate) fn keep_spare(&self, bytes: Vec<u8>) {
         if bytes.capacity() > MAX_SPARE {

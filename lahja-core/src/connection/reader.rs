@@ -15,7 +15,6 @@ use super::{Connection, End};
 use crate::credit::charge;
 use crate::error::{ConnectError, ProtocolError};
 use crate::frame::PREFIX_LEN;
-use crate::inbox::MAX_PACKED;
 use crate::message::{FailureReason, Message};
 use crate::pending::{Asked, Failure};
 use crate::session::{Happening, Session, Traffic};
@@ -155,7 +154,9 @@ impl Inbound<'_> {
         reader: &mut R,
     ) -> Result<Option<End>, ProtocolError> {
         let established = self.established;
-        while let Some(content) = reader.next_frame()? {
+        loop {
+            self.go_on(reader);
+            let Some(content) = reader.next_frame()? else { break };
             if let Some(end) = self.dispatch(content)? {
                 return Ok(Some(end));
             }
@@ -179,18 +180,9 @@ impl Inbound<'_> {
 
     #[inline]
     fn dispatch(&mut self, content: &[u8]) -> Result<Option<End>, ProtocolError> {
-        // Plain events, the bulk of the traffic, need no lock of the session, and in a row no look
-        // at who is subscribed: what changes meanwhile counts from the next batch on.
+        // Plain events, the bulk of the traffic, need no lock of the session.
         if let Some((number, payload)) = Message::decode_plain_event(content) {
-            let is_known = match &mut self.run {
-                Some(run) if run.number == number && payload.len() <= MAX_PACKED => {
-                    run.packed.inlet().receive(payload.len())?;
-                    run.packed.push(payload);
-                    true
-                }
-                _ => self.receive_plain(number, payload)?,
-            };
-            if is_known {
+            if self.receive_plain(number, content, payload)? {
                 self.received.frames += 1;
                 self.received.events += 1;
                 self.received.bytes += (PREFIX_LEN + content.len()) as u64;

@@ -25,14 +25,26 @@ impl Intake {
 
     /// Counts an event that arrived. Only the connection's reader calls this.
     pub(crate) fn receive(&self, bytes: u64) -> Result<(), ProtocolError> {
-        let received = self.received.load(Ordering::Relaxed);
-        let returned = self.returned.load(Ordering::Relaxed);
-        if received - returned >= self.window {
+        if self.room() == 0 {
             let window = self.window;
             return Err(ProtocolError::WindowExceeded { window });
         }
-        self.received.store(received + bytes, Ordering::Relaxed);
+        self.receive_within(bytes);
         Ok(())
+    }
+
+    /// Returns how much there is room for. The event that exceeds it is the last that may come.
+    pub(crate) fn room(&self) -> u64 {
+        let received = self.received.load(Ordering::Relaxed);
+        let returned = self.returned.load(Ordering::Relaxed);
+        self.window.saturating_sub(received - returned)
+    }
+
+    /// Counts events that arrived, for which there was [room](Self::room). Only the connection's
+    /// reader calls this.
+    pub(crate) fn receive_within(&self, bytes: u64) {
+        let received = self.received.load(Ordering::Relaxed);
+        self.received.store(received + bytes, Ordering::Relaxed);
     }
 
     /// Returns what is charged for events that were received and not released.

@@ -14,6 +14,8 @@ use crate::connection::Inlet;
 use crate::credit::charge;
 use crate::error::PayloadError;
 use crate::event::{Event, Received};
+use crate::frame::PREFIX_LEN;
+use crate::message::PlainHeader;
 use crate::name::EndpointName;
 use crate::payload;
 
@@ -27,14 +29,11 @@ const AT_ONCE: usize = 6;
 /// How many bytes are decoded at a time, or one event. What they may claim is a multiple of it.
 const AT_ONCE_BYTES: usize = 1024;
 
-/// Bytes of the length that precedes each payload.
-const PREFIX_LEN: usize = size_of::<u16>();
-
 /// Payloads of one topic from one peer. Dropping it gives back the credit of those it still has.
 pub(crate) struct Packed {
     inlet: Arc<Inlet>,
     max_depth: usize,
-    // Invariant: payloads, each behind its length, from `start` and from `undecoded` on.
+    // Invariant: frames of plain events, from `start` and from `undecoded` on.
     bytes: Vec<u8>,
     start: usize,
     undecoded: usize,
@@ -58,20 +57,10 @@ impl Packed {
         }
     }
 
-    /// Returns where the events come in.
-    pub(crate) fn inlet(&self) -> &Inlet {
-        &self.inlet
-    }
-
     /// Returns how many events there are.
     pub(super) fn count(&self) -> usize {
-        let mut rest = &self.bytes[self.start..];
-        let mut count = 0;
-        while let Some((len, behind)) = rest.split_first_chunk() {
-            rest = &behind[usize::from(u16::from_ne_bytes(*len))..];
-            count += 1;
-        }
-        count
+        let mut start = self.start;
+        iter::from_fn(|| next(&self.bytes, &mut start)).count()
     }
 
     /// Returns how many bytes are occupied.
@@ -79,12 +68,16 @@ impl Packed {
         self.bytes.len()
     }
 
-    /// Appends a payload of at most [`MAX_PACKED`] bytes.
-    pub(crate) fn push(&mut self, payload: &[u8]) {
-        let len = u16::try_from(payload.len()).expect("longer payloads are not packed");
-        self.bytes.reserve(PREFIX_LEN + payload.len());
-        self.bytes.extend_from_slice(&len.to_ne_bytes());
-        self.bytes.extend_from_slice(payload);
+    /// Appends a plain event, as the content of its frame.
+    pub(crate) fn push(&mut self, content: &[u8]) {
+        let prefix = u32::try_from(content.len()).expect("longer payloads are not packed");
+        self.bytes.extend_from_slice(&prefix.to_le_bytes());
+        self.bytes.extend_from_slice(content);
+    }
+
+    /// Appends plain events, as their frames came.
+    pub(crate) fn extend(&mut self, frames: &[u8]) {
+        self.bytes.extend_from_slice(frames);
     }
 
     /// Goes on to the next event. Returns what this one is charged.
@@ -112,10 +105,10 @@ impl Packed {
 /// Returns the payload that begins at `start`, and moves that to the next one.
 #[inline]
 fn next<'a>(bytes: &'a [u8], start: &mut usize) -> Option<&'a [u8]> {
-    let (prefix, rest) = bytes[*start..].split_first_chunk::<PREFIX_LEN>()?;
-    let len = usize::from(u16::from_ne_bytes(*prefix));
+    let (prefix, content) = bytes[*start..].split_first_chunk()?;
+    let len = u32::from_le_bytes(*prefix) as usize;
     *start += PREFIX_LEN + len;
-    Some(&rest[..len])
+    Some(&content[size_of::<PlainHeader>()..len])
 }
 
 impl Drop for Packed {

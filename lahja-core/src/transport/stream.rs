@@ -84,6 +84,10 @@ impl<R: AsyncRead + Unpin + Send + 'static> FrameReader for StreamReader<R> {
         self.decoder.next_frame()
     }
 
+    fn next_alike(&mut self, header: [u8; 3], take: impl FnMut(usize) -> bool) -> &[u8] {
+        self.decoder.next_alike(header, take)
+    }
+
     fn finish(&self) -> Result<(), FrameError> {
         self.decoder.finish()
     }

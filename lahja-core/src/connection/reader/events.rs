@@ -4,10 +4,13 @@ use std::sync::Arc;
 
 use super::Inbound;
 use crate::connection::Inlet;
+use crate::credit::charge;
 use crate::error::{PayloadError, ProtocolError};
 use crate::inbox::{MAX_PACKED, Packed};
+use crate::message::{Message, PlainHeader};
 use crate::reply::Reply;
 use crate::topic::{AnyStage, Wakes};
+use crate::transport::FrameReader;
 
 /// What one number stands for.
 pub(super) struct Entry {
@@ -20,8 +23,10 @@ pub(super) struct Entry {
 /// Events of one topic in a row that ask for nothing, for a subscription that takes them as they
 /// came.
 pub(super) struct Run {
-    pub(super) number: u32,
-    pub(super) packed: Packed,
+    number: u32,
+    header: PlainHeader,
+    inlet: Arc<Inlet>,
+    packed: Packed,
 }
 
 impl Inbound<'_> {
@@ -36,32 +41,61 @@ impl Inbound<'_> {
 
     /// Stages the events of the run that is under way, if there is one.
     fn end_run(&mut self) {
-        let Some(Run { number, packed }) = self.run.take() else { return };
+        let Some(Run { number, packed, .. }) = self.run.take() else { return };
         if let Some(Some(entry)) = self.entries.get_mut(number as usize) {
             entry.packed = packed.len();
             entry.stage.stage_packed(packed);
         }
     }
 
+    /// Takes the events that go on with the run, if one is under way. In a row they need no look at
+    /// who is subscribed: what changes meanwhile counts from the next batch on.
+    pub(super) fn go_on<R: FrameReader>(&mut self, reader: &mut R) {
+        let Some(run) = &mut self.run else { return };
+        let room = run.inlet.room();
+        let (mut count, mut charged) = (0, 0);
+        let frames = reader.next_alike(run.header, |len| {
+            let len = len - run.header.len();
+            let takes = len <= MAX_PACKED && charged < room;
+            if takes {
+                count += 1;
+                charged += charge(len);
+            }
+            takes
+        });
+        run.inlet.receive_within(charged);
+        run.packed.extend(frames);
+        self.received.frames += count;
+        self.received.events += count;
+        self.received.bytes += frames.len() as u64;
+    }
+
     /// Takes an event that asks for nothing. Tells whether its number is known.
     pub(super) fn receive_plain(
         &mut self,
         number: u32,
+        content: &[u8],
         payload: &[u8],
     ) -> Result<bool, ProtocolError> {
         let Some(Some(_)) = self.entries.get(number as usize) else {
             return Ok(false);
         };
         self.stage_for(number);
+        if let (Some(run), 0..=MAX_PACKED) = (&mut self.run, payload.len()) {
+            run.inlet.receive(payload.len())?;
+            run.packed.push(content);
+            return Ok(true);
+        }
         let Some(Some(entry)) = self.entries.get_mut(number as usize) else {
             unreachable!("it has just been there");
         };
         if payload.len() <= MAX_PACKED && entry.stage.begin(&mut self.wakes) {
             let inlet = entry.inlet.clone();
             inlet.receive(payload.len())?;
-            let mut packed = Packed::new(inlet, self.shared.limits.depth, entry.packed);
-            packed.push(payload);
-            self.run = Some(Run { number, packed });
+            let mut packed = Packed::new(inlet.clone(), self.shared.limits.depth, entry.packed);
+            packed.push(content);
+            let header = Message::plain_event(number, None).expect("it is a plain event's");
+            self.run = Some(Run { number, header, inlet, packed });
         } else {
             self.receive(number, None, payload)?;
         }
