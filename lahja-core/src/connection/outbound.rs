@@ -8,6 +8,10 @@ use crate::message::Message;
 use crate::session::Session;
 use crate::transport::FrameWriter;
 
+/// With this much queued a caller writes at once. Less costs system calls, more leaves the consumer
+/// idle and the caches cold.
+pub(super) const WRITE_AT: usize = 64 * 1024;
+
 /// The sending side of a connection.
 pub(super) struct Outbound {
     pub(super) session: Session,
@@ -69,6 +73,13 @@ impl Outbound {
             lost: 0,
             undelivered: None,
         }
+    }
+
+    /// Tells whether the writer loop will send what is queued, and there is not much of it yet.
+    #[inline]
+    pub(super) fn is_gathering(&mut self) -> bool {
+        let queued = self.session.out().len();
+        self.scheduled && (1..WRITE_AT).contains(&queued) && !self.failed
     }
 
     /// Moves what is queued to the writer.

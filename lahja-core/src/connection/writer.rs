@@ -14,16 +14,12 @@ use std::time::Duration;
 
 use futures_lite::future::or;
 
-use super::outbound::{Outbound, Writer};
+use super::outbound::{Outbound, WRITE_AT, Writer};
 use super::{Burst, Connection};
 use crate::error::{ConnectError, ProtocolError};
 use crate::session::{Push, Session, Slot};
 use crate::shared::Shared;
 use crate::sync::{MutexGuard, lock};
-
-/// With this much queued a caller writes at once. Less costs system calls, more leaves the consumer
-/// idle and the caches cold.
-const WRITE_AT: usize = 64 * 1024;
 
 /// The writer loop lets others run after this many writes.
 const WRITES_PER_TURN: usize = 4;
@@ -97,6 +93,9 @@ impl Connection {
     pub(crate) fn push_event(&self, slot: Slot, payload: &[u8], burst: &mut Burst) -> (Push, Turn) {
         let mut outbound = lock(&self.outbound);
         let push = outbound.session.push_event(slot, None, payload);
+        if outbound.is_gathering() {
+            return (push, Turn::GoesOn);
+        }
         (push, self.flush(outbound, burst))
     }
 
@@ -141,7 +140,7 @@ impl Connection {
     fn flush(&self, mut outbound: MutexGuard<'_, Outbound>, burst: &mut Burst) -> Turn {
         let queued = outbound.session.out().len();
         let is_full = queued >= WRITE_AT;
-        if outbound.scheduled && !is_full && queued > 0 && !outbound.failed {
+        if outbound.is_gathering() {
             return Turn::GoesOn;
         }
         if queued == 0 {

@@ -8,7 +8,7 @@ use crate::message::Message;
 
 impl Session {
     /// Queues an event, or a request with its id, for a topic of the peer.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn push_event(&mut self, slot: Slot, request: Option<u64>, payload: &[u8]) -> Push {
         if request.is_some() && self.request_has_to_wait(slot) {
             return Push::Full;
@@ -41,7 +41,7 @@ impl Session {
         self.take_room(slot, payload_len, Outlet::reserve)
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn take_room(
         &mut self,
         slot: Slot,
@@ -94,7 +94,7 @@ impl Session {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn push_unchecked(&mut self, slot: Slot, request: Option<u64>, payload: &[u8]) {
         let number = slot.number;
         match Message::plain_event(number, request) {

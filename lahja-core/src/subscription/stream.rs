@@ -118,7 +118,7 @@ impl<E: Event> EventStream<E> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn discard_if_asked(&mut self) {
         if self.subscriber.inbox.is_discarded() {
             self.discard();
@@ -126,6 +126,7 @@ impl<E: Event> EventStream<E> {
     }
 
     /// Drops what was taken from the queue.
+    #[cold]
     fn discard(&mut self) {
         self.batch.clear();
         self.unpacking.clear();
@@ -156,7 +157,8 @@ impl<E: Event> EventStream<E> {
             Some(Entry::Whole(whole)) => {
                 let origin = whole.origin().clone();
                 let item = whole.decode();
-                self.item = item.inspect_err(|error| self.subscriber.malformed(&origin, error)).ok();
+                self.item =
+                    item.inspect_err(|error| self.subscriber.malformed(&origin, error)).ok();
             }
             None => {}
         }
