@@ -450,6 +450,29 @@ mod tests {
     }
 
     #[test]
+    fn frames_alike_are_taken_together_up_to_another() {
+        let contents: [&[u8]; 7] = [b"ab1", b"ab22", b"ab", b"ab4444", b"b", b"ab6", b"ab7"];
+        let mut decoder = FrameDecoder::new(5);
+        let bytes = frames(&contents);
+        decoder.feed(&bytes[..bytes.len() - 1]);
+        assert_eq!(decoder.next_alike(*b"abc", |_| true), b"");
+        assert_eq!(decoder.next_alike(*b"ab", |len| len != 4), frames(&contents[..1]));
+        assert_eq!(decoder.next_frame(), Ok(Some(contents[1])));
+        // What is wrong with one is told as of any other.
+        assert_eq!(decoder.next_alike(*b"ab", |_| true), frames(&contents[2..3]));
+        assert_eq!(decoder.next_frame(), Err(FrameError::TooLong { len: 6, max: 5 }));
+        decoder.set_max_frame(6);
+        assert_eq!(decoder.next_alike(*b"ab", |_| true), frames(&contents[3..4]));
+        assert_eq!(decoder.next_alike(*b"ab", |_| true), b"");
+        assert_eq!(decoder.next_frame(), Ok(Some(contents[4])));
+        // The last has not arrived as a whole.
+        assert_eq!(decoder.next_alike(*b"ab", |_| true), frames(&contents[5..6]));
+        decoder.feed(&bytes[bytes.len() - 1..]);
+        assert_eq!(decoder.next_alike(*b"ab", |_| true), frames(&contents[6..]));
+        assert_eq!(decoder.finish(), Ok(()));
+    }
+
+    #[test]
     fn every_length_around_the_limit_is_judged_rightly() {
         for len in 1..=9_usize {
             let mut decoder = FrameDecoder::new(8);

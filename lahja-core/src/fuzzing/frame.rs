@@ -74,11 +74,18 @@ fn decode_pieces(bytes: &[u8], max_frame: usize, pieces: &[usize]) -> Found {
         let arrived = bytes.len() - rest.len();
         assert!(decoder.capacity() <= READ_CHUNK.max(2 * arrived), "after {arrived} bytes");
         loop {
-            match decoder.next_frame() {
-                Ok(Some(content)) => found.push(content.to_vec()),
+            let header = match decoder.next_frame() {
+                Ok(Some(content)) => {
+                    found.push(content.to_vec());
+                    [content[0]]
+                }
                 Ok(None) => break,
                 Err(error) => return (found, Err(error)),
-            }
+            };
+            let (alike, end) = find_all(decoder.next_alike(header, |len| len % 3 > 0), max_frame);
+            assert_eq!(end, Ok(()), "whole frames are taken");
+            assert!(alike.iter().all(|content| content[0] == header[0] && content.len() % 3 > 0));
+            found.extend(alike);
         }
         if rest.is_empty() {
             break;

@@ -126,6 +126,45 @@ fn a_malformed_event_costs_those_around_it_nothing() {
 }
 
 #[test]
+fn wherever_in_a_row_an_event_is_malformed_the_others_arrive_and_all_credit_comes_back() {
+    run(|runtime| async move {
+        let mut limits = Limits::default();
+        limits.window = 20 * CHARGE as u32;
+        let (a, mut stream, mut peer, topic) = subscribed::<Number>(&runtime, limits).await;
+        for malformed in 0..20 {
+            let number = |n| wire::event(topic, &[if n == malformed { 0x80 } else { n }]);
+            let events: Vec<_> = (0..20).map(number).collect();
+            peer.say_all(&events.iter().map(Vec::as_slice).collect::<Vec<_>>());
+            for n in (0..20).filter(|&n| n != malformed) {
+                assert_eq!(next(&mut stream).await.0, u64::from(n));
+                // It is counted in its place.
+                let counted = u64::from(malformed) + u64::from(n > malformed);
+                assert_eq!(a.stats().malformed_payloads, counted);
+            }
+            assert!(poll_once(stream.next()).await.is_none());
+            assert_eq!(a.stats().malformed_payloads, u64::from(malformed) + 1);
+            assert_eq!(credit(&mut peer).await, 20 * CHARGE);
+        }
+    });
+}
+
+#[test]
+fn events_in_a_row_beyond_the_window_are_the_peers_fault_and_those_before_arrive() {
+    run(|runtime| async move {
+        let mut limits = Limits::default();
+        limits.window = 100 * CHARGE as u32;
+        let (a, mut stream, peer, topic) = subscribed::<Number>(&runtime, limits).await;
+        say_numbers(&peer, topic, 0..120);
+        settle().await;
+        assert!(!a.is_connected_to("x"));
+        for n in 0..100 {
+            assert_eq!(next(&mut stream).await.0, n);
+        }
+        assert!(poll_once(stream.next()).await.is_none());
+    });
+}
+
+#[test]
 fn small_and_large_events_and_requests_keep_their_order() {
     run(|runtime| async move {
         let (_a, mut stream, peer, topic) = subscribed::<Text>(&runtime, Limits::default()).await;
