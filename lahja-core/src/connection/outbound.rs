@@ -83,6 +83,13 @@ impl Outbound {
         Loaded { was_backlogged }
     }
 
+    /// Has what comes next gather in the memory of what has just been written, which is in the caches.
+    pub(super) fn reuse(&mut self, writer: &mut Writer) {
+        if writer.frames.is_empty() && self.session.out().is_empty() {
+            std::mem::swap(self.session.out(), &mut writer.frames);
+        }
+    }
+
     /// Drops what is queued. Returns how many events and responses were in it.
     pub(super) fn discard(&mut self) -> u64 {
         let unsent = self.session.out();

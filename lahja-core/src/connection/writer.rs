@@ -17,13 +17,14 @@ use futures_lite::future::or;
 use super::outbound::{Outbound, Writer};
 use super::{Burst, Connection};
 use crate::error::{ConnectError, ProtocolError};
+use crate::frame::READ_CHUNK;
 use crate::session::{Push, Session, Slot};
 use crate::shared::Shared;
 use crate::sync::{MutexGuard, lock};
 
 /// With this much queued a caller writes at once. Less costs system calls, more leaves the consumer
-/// idle and the caches cold.
-const WRITE_AT: usize = 64 * 1024;
+/// idle and the caches cold. With the event that makes it so much, the peer reads it in one go.
+const WRITE_AT: usize = READ_CHUNK - 4 * 1024;
 
 /// The writer loop lets others run after this many writes.
 const WRITES_PER_TURN: usize = 4;
@@ -97,7 +98,11 @@ impl Connection {
     pub(crate) fn push_event(&self, slot: Slot, payload: &[u8], burst: &mut Burst) -> (Push, Turn) {
         let mut outbound = lock(&self.outbound);
         let push = outbound.session.push_event(slot, None, payload);
-        (push, self.flush(outbound, burst))
+        let turn = self.flush(outbound, burst);
+        if turn == Turn::IsOver {
+            self.pace.filled();
+        }
+        (push, turn)
     }
 
     /// Changes the session for a large event and sends that when it is time.
@@ -200,6 +205,7 @@ impl Connection {
         let mut waker = None;
         match result {
             Poll::Ready(Ok(())) => {
+                outbound.reuse(&mut writer);
                 outbound.writer = Some(writer);
                 if !outbound.session.out().is_empty() || outbound.session.has_ended() {
                     waker = outbound.schedule();
@@ -268,6 +274,7 @@ impl Connection {
             let is_part_due = outbound.session.wrote(written);
             outbound.is_writing = false;
             outbound.failed |= matches!(result, Poll::Ready(Err(_)));
+            outbound.reuse(writer);
             drop(outbound);
             if is_part_due {
                 self.progress.notify();
