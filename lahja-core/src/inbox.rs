@@ -5,7 +5,7 @@ mod packed;
 mod whole;
 
 use std::collections::VecDeque;
-use std::sync::Arc;
+use std::sync::{Arc, TryLockError};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
@@ -15,7 +15,7 @@ use crate::credit::Room;
 use crate::event::Received;
 use crate::name::EndpointName;
 use crate::sync::{
-    Mutex,
+    Mutex, MutexGuard,
     atomic::{AtomicBool, Ordering},
     lock,
 };
@@ -80,8 +80,14 @@ pub(crate) struct Inbox<E> {
     room: Arc<LocalRoom>,
 }
 
+/// What a reader of an endpoint holds while it queues a batch for several subscriptions, so that
+/// whoever sees a part of the batch sees all of it.
+pub(crate) type Gate = Arc<Mutex<()>>;
+
 struct Queue<E> {
     entries: VecDeque<Entry<E>>,
+    // Set with a part of such a batch, until that is seen.
+    gate: Option<Gate>,
     // How many of the entries are events, and how large these are; used only if some may be dropped.
     events: usize,
     bytes: usize,
@@ -133,6 +139,7 @@ impl<E> Inbox<E> {
             config,
             queue: Mutex::new(Queue {
                 entries: VecDeque::new(),
+                gate: None,
                 events: 0,
                 bytes: 0,
                 waker: None,
@@ -210,17 +217,23 @@ impl<E> Inbox<E> {
         queue.waker.take()
     }
 
-    /// Queues a batch of events where nothing may be lost. Returns whom to wake.
-    pub(crate) fn push_all(&self, batch: &mut VecDeque<Entry<E>>) -> Option<Waker> {
+    /// Queues events where nothing may be lost, unless the queue is closed; with the gate of a batch
+    /// of which they are a part. Returns whom to wake.
+    pub(crate) fn push_all(
+        &self,
+        batch: &mut VecDeque<Entry<E>>,
+        gate: Option<&Gate>,
+    ) -> Option<Waker> {
         if batch.is_empty() {
             return None;
         }
         debug_assert!(self.is_lossless());
         let mut queue = lock(&self.queue);
         if queue.closed {
-            drop(queue);
-            batch.clear();
             return None;
+        }
+        if let Some(gate) = gate {
+            queue.gate = Some(gate.clone());
         }
         if queue.entries.is_empty() {
             std::mem::swap(&mut queue.entries, batch);
@@ -262,7 +275,7 @@ impl<E> Inbox<E> {
         batch: &mut VecDeque<Entry<E>>,
         context: &mut Context<'_>,
     ) -> Poll<bool> {
-        let mut queue = lock(&self.queue);
+        let mut queue = self.lock_settled();
         if queue.entries.is_empty() {
             // The next event, which may never come, is not what tells of those before it.
             self.add_missed(&mut queue);
@@ -283,6 +296,21 @@ impl<E> Inbox<E> {
             batch.extend(queue.pop());
         }
         Poll::Ready(true)
+    }
+
+    /// Locks the queue while no batch is under way of which it has a part.
+    fn lock_settled(&self) -> MutexGuard<'_, Queue<E>> {
+        loop {
+            let mut queue = lock(&self.queue);
+            let Some(gate) = queue.gate.take() else { return queue };
+            // The reader has the gate before it takes the lock of a queue, so do not wait here.
+            if !matches!(gate.try_lock(), Err(TryLockError::WouldBlock)) {
+                return queue;
+            }
+            queue.gate = Some(gate.clone());
+            drop(queue);
+            drop(lock(&gate));
+        }
     }
 
     /// Notes the endpoint's own events that found no place.

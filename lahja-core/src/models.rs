@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use futures_lite::future::zip;
+use futures_lite::future::{poll_once, zip};
 use serde::{Deserialize, Serialize};
 use shuttle::{check_pct, check_random, future, thread};
 
@@ -139,6 +139,33 @@ fn a_consumer_gets_every_event_in_order_however_little_room_there_is() {
             });
             for number in 0..6 {
                 assert_eq!(*stream.next().await.unwrap().unwrap(), Number(number));
+            }
+            producer.await.unwrap();
+        });
+    });
+}
+
+#[test]
+fn whoever_sees_an_event_sees_those_of_other_types_before_it() {
+    const EVENTS: u32 = 3;
+    check(|| {
+        Model::run(async |a, b| {
+            let (mut numbers, mut texts) = (b.stream::<Number>(), b.stream::<Text>());
+            zip(numbers.ready(), texts.ready()).await.0.unwrap();
+            let producer = future::spawn(async move {
+                for number in 0..EVENTS {
+                    a.broadcast(Number(number)).await.unwrap();
+                    a.broadcast(Text(String::new())).await.unwrap();
+                }
+            });
+            let mut seen = 0;
+            for number in 0..EVENTS {
+                assert_eq!(*numbers.next().await.unwrap().unwrap(), Number(number));
+                while let Some(text) = poll_once(texts.next()).await {
+                    text.unwrap().unwrap();
+                    seen += 1;
+                }
+                assert!(seen >= number, "{seen} texts before number {number}");
             }
             producer.await.unwrap();
         });

@@ -14,7 +14,7 @@ use event_listener::Event as Notify;
 
 use crate::connection::{Connection, Pace};
 use crate::event::Event;
-use crate::inbox::Inbox;
+use crate::inbox::{Gate, Inbox};
 use crate::limits::Limits;
 use crate::message::{Hello, OLDEST_VERSION, Refusal, TAKES_PARTS, VERSION};
 use crate::name::EndpointName;
@@ -44,6 +44,7 @@ pub(crate) struct Shared {
     pub(crate) runtime: Arc<dyn Runtime>,
     pub(crate) trouble: Trouble,
     pub(crate) pace: Arc<Pace>,
+    pub(crate) gate: Gate,
     nonce: u128,
     ids: AtomicU64,
     closed: AtomicBool,
@@ -74,6 +75,7 @@ impl Shared {
         let shared = Arc::new(Self {
             trouble: Trouble::new(name.clone()),
             pace: Arc::new(Pace::new(runtime.now())),
+            gate: Gate::default(),
             name,
             groups,
             limits: limits.raised(),

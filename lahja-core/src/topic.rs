@@ -11,7 +11,7 @@ use crate::connection::Inlet;
 use crate::credit::{Room, charge};
 use crate::error::PayloadError;
 use crate::event::{Event, Received, ResponseType};
-use crate::inbox::{Charge, Credit, Entry, Inbox, Item, Packed, Rest, Whole};
+use crate::inbox::{Charge, Credit, Entry, Gate, Inbox, Item, Packed, Rest, Whole};
 use crate::name::EndpointName;
 use crate::payload;
 use crate::reply::Reply;
@@ -38,9 +38,15 @@ pub(crate) type Inboxes<E> = Arc<[Arc<Inbox<E>>]>;
 
 /// Where a reader puts the events of one topic of one connection until its batch is done.
 pub(crate) trait AnyStage: Send {
-    /// Looks again at who is subscribed. Tells whether events that ask for nothing can be
-    /// [packed](Packed) until the next [`flush`](Self::flush).
-    fn begin(&mut self, wakes: &mut Wakes) -> bool;
+    /// Tells whether nobody has subscribed or gone since [`refresh`](Self::refresh).
+    fn is_current(&self) -> bool;
+
+    /// Looks again at who is subscribed, while nothing is staged.
+    fn refresh(&mut self);
+
+    /// Tells whether events that ask for nothing can be [packed](Packed) until the next
+    /// [`flush`](Self::flush).
+    fn packs(&self) -> bool;
 
     /// Stages events that were packed.
     fn stage_packed(&mut self, packed: Packed);
@@ -62,8 +68,11 @@ pub(crate) trait AnyStage: Send {
         wakes: &mut Wakes,
     ) -> Result<(), PayloadError>;
 
-    /// Queues what is staged.
-    fn flush(&mut self, wakes: &mut Wakes);
+    /// Queues what is staged; with the gate of a batch of which it is a part.
+    fn flush(&mut self, wakes: &mut Wakes, gate: Option<&Gate>);
+
+    /// Drops what is still staged after [`flush`](Self::flush), since nobody wants it any more.
+    fn discard(&mut self);
 }
 
 /// The stage for events of type `E`.
@@ -224,22 +233,6 @@ impl<E: Event> AnyTopic for Topic<E> {
 }
 
 impl<E: Event> Stage<E> {
-    /// Takes the list of subscriptions as it is now.
-    fn refresh(&mut self) {
-        // Read before the list: a change in between is seen the next time.
-        self.version = self.topic.version.load(Ordering::Acquire);
-        self.inboxes = self.topic.inboxes();
-        self.way = match &self.inboxes[..] {
-            [inbox] if inbox.is_lossless() && inbox.config.wants(self.inlet.origin()) => {
-                match inbox.config.filter {
-                    Some(_) => Way::Staged,
-                    None => Way::Packed,
-                }
-            }
-            _ => Way::Spread,
-        };
-    }
-
     /// Stages an event where the only subscription wants it.
     fn stage(&mut self, payload: &[u8], reply: Option<Arc<Reply>>) -> Result<(), PayloadError> {
         let [inbox] = &self.inboxes[..] else {
@@ -289,11 +282,27 @@ impl<E: Event> Stage<E> {
 }
 
 impl<E: Event> AnyStage for Stage<E> {
-    fn begin(&mut self, wakes: &mut Wakes) -> bool {
-        if self.version != self.topic.version.load(Ordering::Acquire) {
-            self.flush(wakes);
-            self.refresh();
-        }
+    fn is_current(&self) -> bool {
+        self.version == self.topic.version.load(Ordering::Acquire)
+    }
+
+    fn refresh(&mut self) {
+        debug_assert!(self.staged.is_empty());
+        // Read before the list: a change in between is seen the next time.
+        self.version = self.topic.version.load(Ordering::Acquire);
+        self.inboxes = self.topic.inboxes();
+        self.way = match &self.inboxes[..] {
+            [inbox] if inbox.is_lossless() && inbox.config.wants(self.inlet.origin()) => {
+                match inbox.config.filter {
+                    Some(_) => Way::Staged,
+                    None => Way::Packed,
+                }
+            }
+            _ => Way::Spread,
+        };
+    }
+
+    fn packs(&self) -> bool {
         self.way == Way::Packed
     }
 
@@ -307,7 +316,6 @@ impl<E: Event> AnyStage for Stage<E> {
         reply: Option<Arc<Reply>>,
         wakes: &mut Wakes,
     ) -> Result<(), PayloadError> {
-        self.begin(wakes);
         match self.way {
             Way::Packed | Way::Staged => self.stage(payload, reply),
             Way::Spread => self.spread(payload, reply, wakes),
@@ -320,7 +328,7 @@ impl<E: Event> AnyStage for Stage<E> {
         reply: Option<Arc<Reply>>,
         wakes: &mut Wakes,
     ) -> Result<(), PayloadError> {
-        if !self.begin(wakes) {
+        if !self.packs() {
             let received = self.receive(&payload, reply, wakes);
             self.inlet.keep_spare(payload);
             return received;
@@ -330,10 +338,14 @@ impl<E: Event> AnyStage for Stage<E> {
         Ok(())
     }
 
-    fn flush(&mut self, wakes: &mut Wakes) {
+    fn flush(&mut self, wakes: &mut Wakes, gate: Option<&Gate>) {
         if let [inbox] = &self.inboxes[..] {
-            wakes.extend(inbox.push_all(&mut self.staged));
+            wakes.extend(inbox.push_all(&mut self.staged, gate));
         }
+    }
+
+    fn discard(&mut self) {
+        self.staged.clear();
     }
 }
 

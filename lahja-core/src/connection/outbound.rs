@@ -3,14 +3,14 @@
 use std::io;
 use std::task::{Context, Poll, Waker};
 
-use crate::frame::FrameBuffer;
+use crate::frame::{FrameBuffer, READ_CHUNK};
 use crate::message::Message;
 use crate::session::Session;
 use crate::transport::FrameWriter;
 
 /// With this much queued a caller writes at once. Less costs system calls, more leaves the consumer
-/// idle and the caches cold.
-pub(super) const WRITE_AT: usize = 64 * 1024;
+/// idle and the caches cold. With the event that makes it so much, the peer reads it in two goes.
+pub(super) const WRITE_AT: usize = 2 * READ_CHUNK - 4 * 1024;
 
 /// The sending side of a connection.
 pub(super) struct Outbound {
@@ -92,6 +92,13 @@ impl Outbound {
             self.session.resume();
         }
         Loaded { was_backlogged }
+    }
+
+    /// Has what comes next gather in the memory of what has just been written, which is in the caches.
+    pub(super) fn reuse(&mut self, writer: &mut Writer) {
+        if writer.frames.is_empty() && self.session.out().is_empty() {
+            std::mem::swap(self.session.out(), &mut writer.frames);
+        }
     }
 
     /// Drops what is queued. Returns how many events and responses were in it.

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::sync::atomic::{AtomicU64, Ordering};
+use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// Between two writes by callers of an endpoint passes at least this long, or the writer loops take
 /// over: a system call for a small frame takes about 1 us on each side.
@@ -14,11 +14,13 @@ pub(crate) struct Pace {
     start: Instant,
     // Nanoseconds from the start, and one. Zero: nobody has written yet.
     last: AtomicU64,
+    // Whether a caller has written much since a call has last looked.
+    has_filled: AtomicBool,
 }
 
 impl Pace {
     pub(crate) fn new(start: Instant) -> Self {
-        Self { start, last: AtomicU64::new(0) }
+        Self { start, last: AtomicU64::new(0), has_filled: AtomicBool::new(false) }
     }
 
     /// Notes that a caller has written.
@@ -26,7 +28,17 @@ impl Pace {
         self.last.store(self.nanos(now) + 1, Ordering::Relaxed);
     }
 
+    /// Notes that a caller has written because much had gathered. Its turn is over after that, so
+    /// that the next call comes late, but not because it is slow.
+    pub(super) fn filled(&self) {
+        self.has_filled.store(true, Ordering::Relaxed);
+    }
+
     fn is_slow(&self, now: Instant) -> bool {
+        if self.has_filled.load(Ordering::Relaxed) {
+            self.has_filled.store(false, Ordering::Relaxed);
+            return false;
+        }
         let last = self.last.load(Ordering::Relaxed);
         last == 0 || self.nanos(now) >= last + INTERVAL.as_nanos() as u64
     }
@@ -63,6 +75,17 @@ mod tests {
         pace.wrote(start);
         assert!(!is_slow(Duration::from_micros(3)));
         assert!(is_slow(Duration::from_micros(5)));
+    }
+
+    #[test]
+    fn the_call_after_a_large_write_is_late_rather_than_slow() {
+        let start = Instant::now();
+        let pace = Pace::new(start);
+        let is_slow = |after: Duration| Burst::default().is_slow(&pace, || start + after);
+        pace.wrote(start);
+        pace.filled();
+        assert!(!is_slow(Duration::from_millis(1)));
+        assert!(is_slow(Duration::from_millis(1)));
     }
 
     #[test]

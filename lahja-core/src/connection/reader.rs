@@ -37,7 +37,7 @@ pub(super) async fn run<R: FrameReader>(
         connection: &connection,
         shared: &shared,
         entries: Vec::new(),
-        staged: None,
+        open: Vec::new(),
         run: None,
         wakes: Wakes::new(),
         polling: Polling::new(match reader.wakes_slowly() && has_cores() {
@@ -91,10 +91,10 @@ struct Inbound<'a> {
     // What the numbers in event frames stand for; a copy of the connection's table that needs no
     // lock. It is right because frames and acknowledgements come in order.
     entries: Vec<Option<Entry>>,
-    // The number of the only entry that may have something staged, so that events of one type do not
-    // overtake those of another.
-    staged: Option<u32>,
-    // Of that entry, behind what is staged there.
+    // The numbers of the entries that may have something staged. What comes of one type does not
+    // overtake that of another: they are queued together, and everything but packed events alone.
+    open: Vec<u32>,
+    // The run at hand, which is that of an open entry.
     run: Option<Run>,
     wakes: Wakes,
     polling: Polling,

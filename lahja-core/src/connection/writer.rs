@@ -96,7 +96,11 @@ impl Connection {
         if outbound.is_gathering() {
             return (push, Turn::GoesOn);
         }
-        (push, self.flush(outbound, burst))
+        let turn = self.flush(outbound, burst);
+        if turn == Turn::IsOver {
+            self.pace.filled();
+        }
+        (push, turn)
     }
 
     /// Changes the session for a large event and sends that when it is time.
@@ -199,6 +203,7 @@ impl Connection {
         let mut waker = None;
         match result {
             Poll::Ready(Ok(())) => {
+                outbound.reuse(&mut writer);
                 outbound.writer = Some(writer);
                 if !outbound.session.out().is_empty() || outbound.session.has_ended() {
                     waker = outbound.schedule();
@@ -267,6 +272,7 @@ impl Connection {
             let is_part_due = outbound.session.wrote(written);
             outbound.is_writing = false;
             outbound.failed |= matches!(result, Poll::Ready(Err(_)));
+            outbound.reuse(writer);
             drop(outbound);
             if is_part_due {
                 self.progress.notify();

@@ -57,6 +57,11 @@ impl Packed {
         }
     }
 
+    /// Returns where the events come in.
+    pub(crate) fn inlet(&self) -> &Inlet {
+        &self.inlet
+    }
+
     /// Returns how many events there are.
     pub(super) fn count(&self) -> usize {
         let mut start = self.start;

@@ -1,9 +1,11 @@
 //! Who gets the events of one type, which each thread keeps from one broadcast to the next.
 //!
 //! To look it up takes the lock of the endpoint's tables and a reference count, which together cost
-//! as much as encoding a small event. Most broadcasts of a thread are of few types, so it keeps the
-//! last audiences, and looks again when the tables have changed since. What a thread so keeps of an
-//! endpoint that is gone is names, tables and emptied buffers: no descriptor, and nothing of a user's.
+//! as much as encoding a small event. So a thread keeps the audiences of the types that it has
+//! broadcast last, and looks again when the tables have changed since. With what it finds then it
+//! lets all audiences go that tables have changed since. What a thread that broadcasts no more keeps
+//! of an endpoint that is gone is names, tables and emptied buffers: no descriptor, and nothing of a
+//! user's.
 
 use std::any::TypeId;
 use std::cell::Cell;
@@ -18,11 +20,11 @@ use crate::error::PayloadError;
 use crate::event::Event;
 use crate::routing::{Reach, Target, Targets};
 use crate::schema;
-use crate::sync::atomic::Ordering;
+use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::topic::{AnyTopic, Topic};
 
-/// How many audiences a thread keeps.
-const MAX_KEPT: usize = 4;
+/// How many audiences a thread keeps: one at each place.
+const MAX_KEPT: usize = u8::MAX as usize + 1;
 
 /// Everybody who wants events of one type.
 pub(crate) struct Audience {
@@ -37,6 +39,8 @@ pub(crate) struct Audience {
     pub(super) endpoint: u128,
     /// How often the endpoint's tables had changed when it was put together.
     pub(super) version: u64,
+    /// How often they have by now.
+    pub(super) newest: Arc<AtomicU64>,
 }
 
 impl Audience {
@@ -63,53 +67,93 @@ impl Audience {
     pub(crate) fn topic<E: Event>(&self) -> Option<&Topic<E>> {
         self.topic.as_deref().map(Topic::of)
     }
+
+    fn is_current(&self) -> bool {
+        self.version == self.newest.load(Ordering::Acquire)
+    }
 }
 
 thread_local! {
+    // Each at one of the two places of its type.
     static KEPT: [Cell<Option<Arc<Audience>>>; MAX_KEPT] =
         const { [const { Cell::new(None) }; MAX_KEPT] };
 }
 
 /// An audience that the thread keeps when this is dropped.
-pub(crate) struct Kept(Option<Arc<Audience>>);
+pub(crate) struct Kept {
+    // None: it has been dropped.
+    audience: Option<Arc<Audience>>,
+    place: u8,
+}
 
 impl Shared {
     /// Returns everybody who wants events of a type: peers, and this endpoint's own topic.
+    #[inline]
     pub(crate) fn audience<E: Event>(&self) -> Kept {
         let event = TypeId::of::<E>();
-        // A thread that ends keeps nothing.
-        let kept = KEPT.try_with(|kept| kept[place(event)].take()).ok().flatten();
-        let is_it = |audience: &Arc<Audience>| {
-            audience.event == event
-                && audience.endpoint == self.nonce
-                && audience.version == self.version.load(Ordering::Acquire)
-        };
-        Kept(kept.filter(is_it).or_else(|| {
-            let fingerprint = schema::fingerprint::<E>();
-            Some(self.registry().audience::<E>(self.nonce, fingerprint))
-        }))
+        for place in places(event) {
+            let kept = Kept { audience: take(place), place };
+            let is_it = |audience: &Arc<Audience>| {
+                audience.event == event
+                    && audience.endpoint == self.nonce
+                    && audience.version == self.version.load(Ordering::Acquire)
+            };
+            if kept.audience.as_ref().is_some_and(is_it) {
+                return kept;
+            }
+        }
+        self.look_up::<E>()
+    }
+
+    #[cold]
+    fn look_up<E: Event>(&self) -> Kept {
+        let fingerprint = schema::fingerprint::<E>();
+        let audience = self.registry().audience::<E>(self.nonce, fingerprint);
+        let places = places(audience.event);
+        let place = places.into_iter().find(|&place| !is_occupied(place));
+        if place.is_some() {
+            (0..=u8::MAX).filter(|&place| !is_occupied(place)).for_each(|place| drop(take(place)));
+        }
+        Kept { audience: Some(audience), place: place.unwrap_or(places[0]) }
     }
 }
 
 impl Deref for Kept {
     type Target = Audience;
 
+    #[inline]
     fn deref(&self) -> &Audience {
-        self.0.as_ref().expect("it is there until it is dropped")
+        self.audience.as_ref().expect("it is there until it is dropped")
     }
 }
 
 impl Drop for Kept {
+    #[inline]
     fn drop(&mut self) {
-        if let Some(audience) = self.0.take() {
-            let _ = KEPT.try_with(|kept| kept[place(audience.event)].set(Some(audience)));
+        if let Some(audience) = self.audience.take() {
+            // A thread that ends keeps nothing.
+            let _ = KEPT.try_with(|kept| kept[usize::from(self.place)].set(Some(audience)));
         }
     }
 }
 
-/// Returns where a thread keeps the audience of a type.
-fn place(event: TypeId) -> usize {
+/// Takes out what is kept at a place.
+#[inline]
+fn take(place: u8) -> Option<Arc<Audience>> {
+    KEPT.try_with(|kept| kept[usize::from(place)].take()).ok().flatten()
+}
+
+/// Tells whether an audience is kept at a place that is still right.
+fn is_occupied(place: u8) -> bool {
+    let kept = Kept { audience: take(place), place };
+    kept.audience.as_ref().is_some_and(|audience| audience.is_current())
+}
+
+/// Returns where a thread may keep the audience of a type.
+#[inline]
+fn places(event: TypeId) -> [u8; 2] {
     let mut hasher = TypeIdHasher::default();
     event.hash(&mut hasher);
-    hasher.finish() as usize % MAX_KEPT
+    let place = hasher.finish() as u8;
+    [place, place ^ 1]
 }

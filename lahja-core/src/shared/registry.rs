@@ -83,8 +83,18 @@ impl Registry {
             let max_frame = targets.alike.iter().map(|target| target.peer.max_frame).min();
             let topic = topics.get(&event).cloned();
             // It changes under the lock of the registry alone.
-            let version = version.load(Ordering::Relaxed);
-            Arc::new(Audience { targets, max_frame, refusal, topic, event, endpoint, version })
+            let newest = version.clone();
+            let version = newest.load(Ordering::Relaxed);
+            Arc::new(Audience {
+                targets,
+                max_frame,
+                refusal,
+                topic,
+                event,
+                endpoint,
+                version,
+                newest,
+            })
         });
         audience.clone()
     }

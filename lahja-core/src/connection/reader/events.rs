@@ -9,42 +9,70 @@ use crate::error::{PayloadError, ProtocolError};
 use crate::inbox::{MAX_PACKED, Packed};
 use crate::message::{Message, PlainHeader};
 use crate::reply::Reply;
+use crate::sync::lock;
 use crate::topic::{AnyStage, Wakes};
 use crate::transport::FrameReader;
+
+/// How many topics gather events of a batch at once.
+const MAX_OPEN: usize = 256;
 
 /// What one number stands for.
 pub(super) struct Entry {
     inlet: Arc<Inlet>,
     stage: Box<dyn AnyStage>,
+    // Behind what is staged, unless it is the one at hand.
+    run: Option<Packed>,
     // How many bytes the last run had.
     packed: usize,
+    // Whether something may be staged or in the run.
+    is_open: bool,
 }
 
-/// Events of one topic in a row that ask for nothing, for a subscription that takes them as they
-/// came.
+/// Events of one topic that ask for nothing, for a subscription that takes them as they came.
 pub(super) struct Run {
     number: u32,
     header: PlainHeader,
-    inlet: Arc<Inlet>,
     packed: Packed,
+}
+
+impl Entry {
+    /// Stages the events of the run, if there is one.
+    fn end_run(&mut self) {
+        if let Some(run) = self.run.take() {
+            self.packed = run.len();
+            self.stage.stage_packed(run);
+        }
+    }
 }
 
 impl Inbound<'_> {
     /// Queues what is staged at its subscriptions.
     pub(super) fn flush(&mut self) {
-        self.end_run();
-        let Some(number) = self.staged.take() else { return };
-        if let Some(Some(entry)) = self.entries.get_mut(number as usize) {
-            entry.stage.flush(&mut self.wakes);
+        if self.open.is_empty() {
+            return;
+        }
+        self.lay_down_run();
+        // Whoever sees an event of one topic is to see those of others that came before it.
+        let gate = (self.open.len() > 1).then_some(&self.shared.gate);
+        let held = gate.map(|gate| lock(gate));
+        for &number in &self.open {
+            let Some(Some(entry)) = self.entries.get_mut(number as usize) else { continue };
+            entry.end_run();
+            entry.stage.flush(&mut self.wakes, gate);
+            entry.is_open = false;
+        }
+        drop(held);
+        for number in self.open.drain(..) {
+            let Some(Some(entry)) = self.entries.get_mut(number as usize) else { continue };
+            entry.stage.discard();
         }
     }
 
-    /// Stages the events of the run that is under way, if there is one.
-    fn end_run(&mut self) {
+    /// Puts the run at hand where the others are.
+    fn lay_down_run(&mut self) {
         let Some(Run { number, packed, .. }) = self.run.take() else { return };
         if let Some(Some(entry)) = self.entries.get_mut(number as usize) {
-            entry.packed = packed.len();
-            entry.stage.stage_packed(packed);
+            entry.run = Some(packed);
         }
     }
 
@@ -52,7 +80,7 @@ impl Inbound<'_> {
     /// who is subscribed: what changes meanwhile counts from the next batch on.
     pub(super) fn go_on<R: FrameReader>(&mut self, reader: &mut R) {
         let Some(run) = &mut self.run else { return };
-        let room = run.inlet.room();
+        let room = run.packed.inlet().room();
         let (mut count, mut charged) = (0, 0);
         let frames = reader.next_alike(run.header, |len| {
             let len = len - run.header.len();
@@ -63,43 +91,72 @@ impl Inbound<'_> {
             }
             takes
         });
-        run.inlet.receive_within(charged);
+        run.packed.inlet().receive_within(charged);
         run.packed.extend(frames);
         self.received.frames += count;
         self.received.events += count;
         self.received.bytes += frames.len() as u64;
     }
 
-    /// Takes an event that asks for nothing. Tells whether its number is known.
+    /// Takes an event that asks for nothing and does not belong to the run at hand. Tells whether its
+    /// number is known.
     pub(super) fn receive_plain(
         &mut self,
         number: u32,
         content: &[u8],
         payload: &[u8],
     ) -> Result<bool, ProtocolError> {
-        let Some(Some(_)) = self.entries.get(number as usize) else {
+        self.lay_down_run();
+        let Some(Some(entry)) = self.entries.get_mut(number as usize) else {
             return Ok(false);
         };
-        self.stage_for(number);
-        if let (Some(run), 0..=MAX_PACKED) = (&mut self.run, payload.len()) {
-            run.inlet.receive(payload.len())?;
-            run.packed.push(content);
-            return Ok(true);
-        }
-        let Some(Some(entry)) = self.entries.get_mut(number as usize) else {
-            unreachable!("it has just been there");
-        };
-        if payload.len() <= MAX_PACKED && entry.stage.begin(&mut self.wakes) {
-            let inlet = entry.inlet.clone();
-            inlet.receive(payload.len())?;
-            let mut packed = Packed::new(inlet.clone(), self.shared.limits.depth, entry.packed);
-            packed.push(content);
-            let header = Message::plain_event(number, None).expect("it is a plain event's");
-            self.run = Some(Run { number, header, inlet, packed });
-        } else {
-            self.receive(number, None, payload)?;
+        match &entry.run {
+            Some(_) if payload.len() <= MAX_PACKED => {
+                entry.inlet.receive(payload.len())?;
+                if let Some(packed) = entry.run.take() {
+                    self.take_up_run(number, packed, content);
+                }
+            }
+            _ => self.begin_run(number, content, payload)?,
         }
         Ok(true)
+    }
+
+    /// Takes an event that may be the first of a run.
+    fn begin_run(
+        &mut self,
+        number: u32,
+        content: &[u8],
+        payload: &[u8],
+    ) -> Result<(), ProtocolError> {
+        let Some(Some(entry)) = self.entries.get(number as usize) else { return Ok(()) };
+        let joins = entry.stage.is_current() && entry.stage.packs() && self.open.len() < MAX_OPEN;
+        if payload.len() > MAX_PACKED || !joins {
+            self.stage_alone(number);
+        }
+        let Some(Some(entry)) = self.entries.get_mut(number as usize) else { return Ok(()) };
+        if payload.len() > MAX_PACKED || !entry.stage.packs() {
+            return self.receive(number, None, payload);
+        }
+        entry.inlet.receive(payload.len())?;
+        let expected = match self.open.is_empty() {
+            true => entry.packed,
+            false => entry.packed.min(MAX_PACKED),
+        };
+        if !entry.is_open {
+            entry.is_open = true;
+            self.open.push(number);
+        }
+        let packed = Packed::new(entry.inlet.clone(), self.shared.limits.depth, expected);
+        self.take_up_run(number, packed, content);
+        Ok(())
+    }
+
+    /// Goes on with a run, and the event that comes next.
+    fn take_up_run(&mut self, number: u32, mut packed: Packed, content: &[u8]) {
+        packed.push(content);
+        let header = Message::plain_event(number, None).expect("it is a plain event's");
+        self.run = Some(Run { number, header, packed });
     }
 
     /// Finds what a number stands for and keeps it at hand.
@@ -112,17 +169,28 @@ impl Inbound<'_> {
             self.entries[index] = self.connection.inlet(number).map(|inlet| Entry {
                 stage: inlet.topic.clone().stage(inlet.clone()),
                 inlet,
+                run: None,
                 packed: 0,
+                is_open: false,
             });
         }
     }
 
-    /// Queues what is staged of another topic.
-    fn stage_for(&mut self, number: u32) {
-        if self.staged != Some(number) {
-            self.flush();
-            self.staged = Some(number);
+    /// Queues what is staged of other topics, since decoding an event and a predicate are the user's
+    /// code, which may look at them. Looks again at who is subscribed to this one.
+    fn stage_alone(&mut self, number: u32) {
+        let Some(Some(entry)) = self.entries.get(number as usize) else { return };
+        let is_current = entry.stage.is_current();
+        if is_current && self.open == [number] {
+            return;
         }
+        self.flush();
+        let Some(Some(entry)) = self.entries.get_mut(number as usize) else { return };
+        if !is_current {
+            entry.stage.refresh();
+        }
+        entry.is_open = true;
+        self.open.push(number);
     }
 
     /// Hands an event to the subscriptions of its topic.
@@ -150,9 +218,10 @@ impl Inbound<'_> {
             &mut Wakes,
         ) -> Result<(), PayloadError>,
     ) {
-        self.stage_for(number);
-        self.end_run();
+        self.lay_down_run();
+        self.stage_alone(number);
         let Some(Some(entry)) = self.entries.get_mut(number as usize) else { return };
+        entry.end_run();
         let inlet = &entry.inlet;
         let reply = request.map(|id| {
             let connection = self.connection.clone();
