@@ -13,7 +13,7 @@ pub(crate) trait Tick: Event + From<Vec<u8>> {
 }
 
 macro_rules! ticks {
-    ($($number:literal $tick:ident $mark:ident),*) => {
+    ($($number:literal $tick:ident),*) => {
         /// How many topics there are.
         pub(crate) const TOPICS: usize = [$($number),*].len();
 
@@ -32,10 +32,6 @@ macro_rules! ticks {
                     &self.0
                 }
             }
-
-            /// An event that nobody ever wants.
-            #[derive(Debug, Clone, Copy, Serialize, Deserialize, Event)]
-            pub(crate) struct $mark;
         )*
 
         /// Does something with the type of event of a topic.
@@ -51,20 +47,12 @@ macro_rules! ticks {
             };
         }
         pub(crate) use with_tick;
-
-        /// Broadcasts one of each event that nobody wants. A thread keeps the audiences of the
-        /// types that it has broadcast last; behind these it keeps theirs, which are empty.
-        pub(crate) async fn broadcast_marks(endpoint: &lahja_smol::Endpoint) -> crate::Result<()> {
-            $(endpoint.broadcast($mark).require_subscriber(false).await?;)*
-            Ok(())
-        }
     };
 }
 
 ticks!(
-    0 Tick0 Mark0, 1 Tick1 Mark1, 2 Tick2 Mark2, 3 Tick3 Mark3, 4 Tick4 Mark4, 5 Tick5 Mark5,
-    6 Tick6 Mark6, 7 Tick7 Mark7, 8 Tick8 Mark8, 9 Tick9 Mark9, 10 Tick10 Mark10,
-    11 Tick11 Mark11, 12 Tick12 Mark12, 13 Tick13 Mark13, 14 Tick14 Mark14, 15 Tick15 Mark15
+    0 Tick0, 1 Tick1, 2 Tick2, 3 Tick3, 4 Tick4, 5 Tick5, 6 Tick6, 7 Tick7, 8 Tick8, 9 Tick9,
+    10 Tick10, 11 Tick11, 12 Tick12, 13 Tick13, 14 Tick14, 15 Tick15
 );
 
 /// Draws what an event carries: mostly little, sometimes a lot, up to a megabyte.
@@ -126,6 +114,10 @@ pub(crate) struct Ignored;
 #[derive(Debug, Serialize, Deserialize, Event)]
 #[event(response = Told)]
 pub(crate) struct Unheard;
+
+/// An event that nobody ever wants.
+#[derive(Debug, Serialize, Deserialize, Event)]
+pub(crate) struct Mark;
 
 /// Asks a peer to leave.
 #[derive(Debug, Serialize, Deserialize, Event)]

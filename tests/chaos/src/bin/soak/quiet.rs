@@ -8,7 +8,7 @@ use smol::Timer;
 use stats_alloc::{INSTRUMENTED_SYSTEM, Stats};
 
 use crate::Result;
-use crate::events::broadcast_marks;
+use crate::events::Mark;
 use crate::load::{Load, empty_scratch};
 
 /// How long what is about to go may take: longer than any deadline of the subject, its children and
@@ -121,7 +121,8 @@ impl Point {
             Timer::after(Duration::from_millis(20)).await;
         }
         empty_scratch(load).await?;
-        broadcast_marks(&load.endpoint).await?;
+        // Its thread looks up who wants that, and lets go whatever it keeps that is no longer right.
+        load.endpoint.broadcast(Mark).require_subscriber(false).await?;
         // What was begun by that is over soon: the least counts.
         let mut heap = Heap::count();
         for _ in 0..SAMPLES {

@@ -6,7 +6,7 @@
 //! - At no point are they more than [`BYTES`], [`ALLOCATIONS`] or [`RESIDENT`] above the first.
 //!   This is room for tables that keep the size they once needed, whose bounds are known: queues
 //!   and slabs of the executor, timers of the reactor, the endpoint's own maps. (What each thread
-//!   keeps for its next broadcast is replaced before counting, see `quiet.rs`; the structure of
+//!   keeps for its next broadcast is given up before counting, see `quiet.rs`; the structure of
 //!   types, which is kept for each, is known since the warm-up.)
 //! - The least of the later half of the points is not more than a quarter of that above the least
 //!   of the earlier half. What goes up and down passes. What goes up for good with every peer,
