@@ -112,7 +112,7 @@ impl Inbound<'_> {
         request: Option<u64>,
         stage: impl FnOnce(
             &mut dyn AnyStage,
-            Option<Arc<Reply>>,
+            &mut Option<Arc<Reply>>,
             &mut Wakes,
         ) -> Result<(), PayloadError>,
     ) {
@@ -120,11 +120,11 @@ impl Inbound<'_> {
         self.end_run();
         let Some(Some(entry)) = self.entries.get_mut(number as usize) else { return };
         let inlet = &entry.inlet;
-        let reply = request.map(|id| {
+        let mut reply = request.map(|id| {
             let connection = self.connection.clone();
             Reply::to_peer(connection, id, inlet.topic.response())
         });
-        if let Err(error) = stage(&mut *entry.stage, reply.clone(), &mut self.wakes) {
+        if let Err(error) = stage(&mut *entry.stage, &mut reply, &mut self.wakes) {
             let event = inlet.topic.name();
             self.shared.trouble.malformed(inlet.origin(), event, &error);
             reply.inspect(|reply| reply.refuse());
