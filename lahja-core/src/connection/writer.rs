@@ -3,9 +3,9 @@
 //!
 //! Exactly one party writes at a time: the one that has taken the [`Writer`] out of the
 //! [`Outbound`]. Everybody else only queues; the writer looks again before it puts the `Writer`
-//! back. A caller writes once, without waiting, if the last such write was a while ago (then
-//! latency counts, see [`Pace`](super::Pace)) or if enough has gathered to be worth a system call. In
-//! between, the writer loop gathers what the callers queue.
+//! back. A caller writes once, without waiting, if the last such write was a while ago and no others
+//! are likely to follow (then latency counts, see [`Pace`](super::Pace)) or if enough has gathered to be
+//! worth a system call. In between, the writer loop gathers what the callers queue.
 
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -142,6 +142,7 @@ impl Connection {
         let queued = outbound.session.out().len();
         let is_full = queued >= WRITE_AT;
         if outbound.scheduled && !is_full && queued > 0 && !outbound.failed {
+            self.pace.follow();
             return Turn::GoesOn;
         }
         if queued == 0 {
