@@ -253,6 +253,7 @@ impl<E: Event> Future for BroadcastFuture<'_, E> {
                         context.waker().wake_by_ref();
                         return Poll::Pending;
                     }
+                    Ok(Begun::Asked) => unreachable!("a broadcast asks nothing"),
                     Ok(Begun::Waiting(delivery)) => *state = State::Delivering(delivery),
                     Err(refused) => return Poll::Ready(refusal(refused, rules)),
                 }

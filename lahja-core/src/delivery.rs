@@ -16,7 +16,7 @@ use crate::error::PayloadError;
 use crate::event::{Event, Received};
 use crate::inbox::Inbox;
 use crate::name::EndpointName;
-use crate::pending::Asked;
+use crate::pending::{Asked, Question};
 use crate::routing::{Reach, Target};
 use crate::session::Push;
 use crate::shared::{Audience, Shared};
@@ -51,6 +51,8 @@ pub(crate) struct Delivery<E> {
 pub(crate) enum Begun<E> {
     /// Everybody has it.
     Done(Turn),
+    /// It is a request, and the only one to be asked has it: its waker is woken when it has ended.
+    Asked,
     /// Somebody has no room yet.
     Waiting(Box<Delivery<E>>),
 }
@@ -66,8 +68,8 @@ pub(crate) enum Refused<E> {
     TooLarge(E, usize, usize),
 }
 
-/// Hands an event to everybody within `reach` who has room. With the id of a request, the event
-/// asks for an answer.
+/// Hands an event to everybody within `reach` who has room. With a question, which is opened, the
+/// event asks for an answer.
 ///
 /// The event is taken if somebody gets it as it is, or if it is given back.
 ///
@@ -78,15 +80,16 @@ pub(crate) fn begin<E: Event>(
     shared: &Arc<Shared>,
     event: &mut Option<E>,
     reach: &Reach<'_>,
-    request: Option<u64>,
+    question: Option<&Question<'_>>,
 ) -> Result<Begun<E>, Refused<E>> {
     let audience = shared.audience::<E>();
     if let Some(error) = &audience.refusal {
         return Err(Refused::Unencodable(take(event), error.clone()));
     }
     if let (Some(target), true) = (audience.only(), reach.is_everybody()) {
-        return begin_with(shared, target, event, request);
+        return begin_with(shared, target, event, question);
     }
+    let request = open(shared, question)?;
     let mut reached = false;
     let mut turn = Turn::GoesOn;
     let mut burst = Burst::default();
@@ -148,30 +151,39 @@ fn begin_with<E: Event>(
     shared: &Shared,
     target: &Peer,
     event: &mut Option<E>,
-    request: Option<u64>,
+    question: Option<&Question<'_>>,
 ) -> Result<Begun<E>, Refused<E>> {
-    let push = |payload: &[u8]| push(shared, target, request, payload, &mut Burst::default());
     let send = |encoding: Encoding<'_>| {
         let payload = match encoding {
             Encoding::Short(payload) => payload,
             Encoding::Long(payload) => {
+                let request = open(shared, question)?;
                 let (reached, rest) = Delivery::begin_large(shared, [target], request, payload);
                 let done = Begun::Done(Turn::IsOver);
-                return reached.then(|| rest.map_or(done, Begun::Waiting));
+                return Ok(reached.then(|| rest.map_or(done, Begun::Waiting)));
             }
         };
-        match push(payload) {
-            (Push::Full, _) => {
-                let mut delivery = Delivery::boxed(request);
+        let (push, done) = match question {
+            None => {
+                let connection = &target.connection;
+                let (push, turn) =
+                    connection.push_event(target.slot, payload, &mut Burst::default());
+                (push, Begun::Done(turn))
+            }
+            Some(question) => (ask_only(shared, target, question, payload)?, Begun::Asked),
+        };
+        Ok(match push {
+            Push::Full => {
+                let mut delivery = Delivery::boxed(open(shared, question)?);
                 delivery.add(target, payload);
                 Some(Begun::Waiting(delivery))
             }
-            (Push::Gone, _) => None,
-            (_, turn) => Some(Begun::Done(turn)),
-        }
+            Push::Gone => None,
+            _ => Some(done),
+        })
     };
-    let begun = encode(event, target.peer.max_frame, send)?;
-    begun.ok_or_else(|| nobody(shared, take(event), None))
+    let begun: Result<_, Closed> = encode(event, target.peer.max_frame, send)?;
+    begun?.ok_or_else(|| nobody(shared, take(event), None))
 }
 
 /// Says why nobody has an event: an endpoint that is closed forgets who wants what.
@@ -204,6 +216,23 @@ fn leave_out<'a, E: Event>(
     first
 }
 
+/// The endpoint takes no more requests.
+struct Closed;
+
+impl<E> From<Closed> for Refused<E> {
+    fn from(_: Closed) -> Self {
+        Self::Closed
+    }
+}
+
+/// Opens a request, if it is one. Returns its id.
+fn open(shared: &Shared, question: Option<&Question<'_>>) -> Result<Option<u64>, Closed> {
+    match question {
+        Some(question) if !shared.pending().open(question) => Err(Closed),
+        question => Ok(question.map(|question| question.id)),
+    }
+}
+
 const IS_THERE: &str = "a delivery begins with an event";
 
 fn take<E>(event: &mut Option<E>) -> E {
@@ -234,6 +263,33 @@ fn ask(shared: &Shared, target: &Peer, id: u64, payload: &[u8]) -> Push {
             shared.pending().add(id, asked);
         }
         push
+    })
+}
+
+/// Asks the only one to be asked, and opens the request if that is queued.
+fn ask_only(
+    shared: &Shared,
+    target: &Peer,
+    question: &Question<'_>,
+    payload: &[u8],
+) -> Result<Push, Closed> {
+    let Peer { connection, slot, .. } = target;
+    connection.update(|session| {
+        // Held until the request is noted, so no response can come before it.
+        let mut pending = shared.pending();
+        if pending.is_closed() {
+            return Err(Closed);
+        }
+        match session.push_event(*slot, Some(question.id), payload) {
+            Push::Queued => {}
+            // A request is not missed: it waits for room.
+            Push::Full | Push::Missed => return Ok(Push::Full),
+            Push::Gone | Push::TooLarge => return Ok(Push::Gone),
+        }
+        let asked = Asked::Peer { connection: connection.id, end: session.queued() };
+        let is_open = pending.open_for(question, asked);
+        debug_assert!(is_open, "the table has just been open");
+        Ok(Push::Queued)
     })
 }
 

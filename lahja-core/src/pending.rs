@@ -4,6 +4,7 @@
 //! cannot answer any more.
 
 use std::any::Any;
+use std::collections::hash_map::Entry;
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
@@ -38,12 +39,24 @@ pub(crate) enum Failure {
 /// How a request ended.
 pub(crate) type Outcome = Result<AnyResponse, Failure>;
 
+/// A request that is about to be in flight.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Question<'a> {
+    /// No other request of the endpoint has it.
+    pub(crate) id: u64,
+    pub(crate) deadline: Option<Instant>,
+    pub(crate) decode: Decode,
+    /// Who waits for the response.
+    pub(crate) waker: &'a Waker,
+}
+
+/// Decodes the payload of a response of the given wire type, nested to the given depth at most.
+pub(crate) type Decode = fn(u64, &[u8], usize) -> Result<AnyResponse, Failure>;
+
 /// The requests in flight of one endpoint.
 #[derive(Debug, Default)]
 pub(crate) struct Pending {
-    // By their ids, which count up: those of the first thousands take two bytes in a header.
     slots: IdMap<Slot>,
-    last_id: u64,
     closed: bool,
 }
 
@@ -55,34 +68,52 @@ struct Slot {
     others: Vec<Asked>,
     // Whether everybody who is to be asked has been.
     sealed: bool,
-    // The last failure, kept until then.
-    failure: Option<Failure>,
-    outcome: Option<Outcome>,
+    state: State,
     waker: Option<Waker>,
 }
 
-/// Decodes the payload of a response of the given wire type, nested to the given depth at most.
-pub(crate) type Decode = fn(u64, &[u8], usize) -> Result<AnyResponse, Failure>;
+#[derive(Debug)]
+enum State {
+    /// It waits. A failure is the last one, kept until everybody has been asked.
+    Open(Option<Failure>),
+    Ended(Outcome),
+}
 
 impl Pending {
-    /// Opens a request and returns its id, or `None` after [`close`](Self::close).
-    pub(crate) fn open(&mut self, deadline: Option<Instant>, decode: Decode) -> Option<u64> {
+    /// Opens a request, unless the table is [closed](Self::close).
+    #[must_use]
+    pub(crate) fn open(&mut self, question: &Question<'_>) -> bool {
+        self.insert(question, None)
+    }
+
+    /// Opens a request that one peer alone is asked, as [`open`](Self::open), [`add`](Self::add) and
+    /// [`seal`](Self::seal) would.
+    #[must_use]
+    pub(crate) fn open_for(&mut self, question: &Question<'_>, asked: Asked) -> bool {
+        self.insert(question, Some(asked))
+    }
+
+    fn insert(&mut self, question: &Question<'_>, only: Option<Asked>) -> bool {
         if self.closed {
-            return None;
+            return false;
         }
-        self.last_id += 1;
         let slot = Slot {
-            deadline,
-            decode,
-            first: None,
+            deadline: question.deadline,
+            decode: question.decode,
+            first: only,
             others: Vec::new(),
-            sealed: false,
-            failure: None,
-            outcome: None,
-            waker: None,
+            sealed: only.is_some(),
+            state: State::Open(None),
+            waker: Some(question.waker.clone()),
         };
-        self.slots.insert(self.last_id, slot);
-        Some(self.last_id)
+        let before = self.slots.insert(question.id, slot);
+        debug_assert!(before.is_none(), "no two requests have one id");
+        true
+    }
+
+    /// Tells whether no request is taken any more.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed
     }
 
     /// Notes whom a request is sent to.
@@ -98,17 +129,20 @@ impl Pending {
     /// Forgets a request. Returns whom it had asked and who has not ended it, with a response
     /// that nobody took.
     pub(crate) fn forget(&mut self, id: u64) -> (Vec<Asked>, Option<Outcome>) {
-        let Some(mut slot) = self.slots.remove(&id) else {
+        let Some(slot) = self.slots.remove(&id) else {
             return (Vec::new(), None);
         };
-        slot.others.extend(slot.first);
-        (slot.others, slot.outcome)
+        let outcome = match slot.state {
+            State::Open(_) => None,
+            State::Ended(outcome) => Some(outcome),
+        };
+        (still_asked(slot.first, slot.others), outcome)
     }
 
     /// Returns how to decode the response to a request that waits for one.
     pub(crate) fn decoder(&self, id: u64) -> Option<Decode> {
         let slot = self.slots.get(&id)?;
-        slot.outcome.is_none().then_some(slot.decode)
+        slot.is_open().then_some(slot.decode)
     }
 
     /// Ends a request with a response from somebody asked, or gives the response back. It holds
@@ -121,7 +155,7 @@ impl Pending {
         outcome: Outcome,
     ) -> Option<Outcome> {
         match self.slots.get_mut(&id) {
-            Some(slot) if slot.outcome.is_none() => match slot.take_asked(from) {
+            Some(slot) if slot.is_open() => match slot.take_asked(from) {
                 true => {
                     slot.end(outcome);
                     None
@@ -146,8 +180,11 @@ impl Pending {
         let Some(slot) = self.slots.get_mut(&id) else { return };
         slot.sealed = true;
         if slot.first.is_none() {
-            let failure = slot.failure.take().unwrap_or(nobody);
-            slot.end(Err(failure));
+            let failure = match &mut slot.state {
+                State::Open(failure) => failure.take(),
+                State::Ended(_) => return,
+            };
+            slot.end(Err(failure.unwrap_or(nobody)));
         }
     }
 
@@ -174,7 +211,7 @@ impl Pending {
         let mut next = None;
         for slot in self.slots.values_mut() {
             match slot.deadline {
-                Some(deadline) if slot.outcome.is_none() => {
+                Some(deadline) if slot.is_open() => {
                     if deadline <= now {
                         slot.end(Err(Failure::TimedOut));
                     } else {
@@ -207,19 +244,27 @@ impl Pending {
         id: u64,
         context: &mut Context<'_>,
     ) -> Poll<(Outcome, Vec<Asked>)> {
-        let Some(slot) = self.slots.get_mut(&id) else {
+        let Entry::Occupied(mut entry) = self.slots.entry(id) else {
             return Poll::Ready((Err(Failure::Closed), Vec::new()));
         };
-        if let Some(outcome) = slot.outcome.take() {
-            let (asked, _) = self.forget(id);
-            return Poll::Ready((outcome, asked));
+        let slot = entry.get_mut();
+        if slot.is_open() {
+            match &mut slot.waker {
+                Some(waker) => waker.clone_from(context.waker()),
+                None => slot.waker = Some(context.waker().clone()),
+            }
+            return Poll::Pending;
         }
-        match &mut slot.waker {
-            Some(waker) => waker.clone_from(context.waker()),
-            None => slot.waker = Some(context.waker().clone()),
-        }
-        Poll::Pending
+        let Slot { first, others, state: State::Ended(outcome), .. } = entry.remove() else {
+            unreachable!("it has ended");
+        };
+        Poll::Ready((outcome, still_asked(first, others)))
     }
+}
+
+fn still_asked(first: Option<Asked>, mut others: Vec<Asked>) -> Vec<Asked> {
+    others.extend(first);
+    others
 }
 
 impl Asked {
@@ -249,16 +294,20 @@ impl Slot {
     }
 
     fn fail(&mut self, failure: Failure) {
-        match self.first {
-            Some(_) => {}
-            None if self.sealed => self.end(Err(failure)),
-            None => self.failure = Some(failure),
+        match (self.first, &mut self.state) {
+            (Some(_), _) | (_, State::Ended(_)) => {}
+            (None, State::Open(last)) if !self.sealed => *last = Some(failure),
+            (None, State::Open(_)) => self.end(Err(failure)),
         }
     }
 
+    fn is_open(&self) -> bool {
+        matches!(self.state, State::Open(_))
+    }
+
     fn end(&mut self, outcome: Outcome) {
-        if self.outcome.is_none() {
-            self.outcome = Some(outcome);
+        if self.is_open() {
+            self.state = State::Ended(outcome);
             if let Some(waker) = self.waker.take() {
                 waker.wake();
             }
@@ -286,9 +335,14 @@ mod tests {
         outcome.map(|(outcome, _)| outcome.map(|response| *response.downcast().unwrap()))
     }
 
+    fn question(id: u64) -> Question<'static> {
+        Question { id, deadline: None, decode, waker: Waker::noop() }
+    }
+
     fn opened(asked: &[Asked]) -> (Pending, u64) {
         let mut pending = Pending::default();
-        let id = pending.open(None, decode).unwrap();
+        let id = 1;
+        assert!(pending.open(&question(id)));
         for &asked in asked {
             pending.add(id, asked);
         }
@@ -326,7 +380,8 @@ mod tests {
     #[test]
     fn a_failure_counts_only_when_everybody_has_been_asked() {
         let mut pending = Pending::default();
-        let id = pending.open(None, decode).unwrap();
+        let id = 1;
+        assert!(pending.open(&question(id)));
         pending.add(id, peer(1));
         pending.fail(id, |asked| asked.is_peer(1), Failure::RefusedPayload);
         assert_eq!(poll(&mut pending, id), Poll::Pending);
@@ -336,7 +391,8 @@ mod tests {
         pending.fail(id, |asked| asked.is_peer(2), Failure::Unanswered);
         assert_eq!(poll(&mut pending, id), Poll::Ready(Err(Failure::Unanswered)));
 
-        let id = pending.open(None, decode).unwrap();
+        let id = 2;
+        assert!(pending.open(&question(id)));
         pending.add(id, peer(1));
         pending.fail(id, |asked| asked.is_peer(1), Failure::RefusedPayload);
         pending.seal(id, Failure::Unanswered);
@@ -360,7 +416,8 @@ mod tests {
         let (mut pending, old) = opened(&[peer(1)]);
         assert_eq!(pending.forget(old).0, [peer(1)]);
         assert_eq!(pending.len(), 0);
-        let new = pending.open(None, decode).unwrap();
+        let new = old + 1;
+        assert!(pending.open(&question(new)));
         pending.add(new, peer(1));
         assert!(pending.complete(old, |_| true, Ok(Box::new(1_u8))).is_some());
         assert_eq!(poll(&mut pending, new), Poll::Pending);
@@ -386,7 +443,10 @@ mod tests {
         let start = Instant::now();
         let at = |seconds| start + Duration::from_secs(seconds);
         let mut pending = Pending::default();
-        let ids = [3, 1, 2].map(|s| pending.open(Some(at(s)), decode).unwrap());
+        let ids = [3, 1, 2];
+        for id in ids {
+            assert!(pending.open(&Question { deadline: Some(at(id)), ..question(id) }));
+        }
         assert_eq!(pending.sweep(at(0)), Some(at(1)));
         assert_eq!(pending.sweep(at(1)), Some(at(2)));
         assert_eq!(poll(&mut pending, ids[0]), Poll::Pending);
@@ -401,6 +461,23 @@ mod tests {
         let (mut pending, id) = opened(&[peer(1)]);
         pending.close();
         assert_eq!(poll(&mut pending, id), Poll::Ready(Err(Failure::Closed)));
-        assert_eq!(pending.open(None, decode), None);
+        assert!(pending.is_closed());
+        assert!(!pending.open(&question(id + 1)));
+        assert!(!pending.open_for(&question(id + 1), peer(1)));
+        assert_eq!(pending.len(), 0);
+    }
+
+    #[test]
+    fn a_request_opened_for_one_peer_ends_with_that_peer() {
+        let mut pending = Pending::default();
+        for id in [1, 2] {
+            assert!(pending.open_for(&question(id), peer(1)));
+            assert_eq!(poll(&mut pending, id), Poll::Pending);
+        }
+        let response = Ok(Box::new(7_u8) as AnyResponse);
+        assert!(pending.complete(1, |asked| asked.is_peer(1), response).is_none());
+        assert_eq!(poll(&mut pending, 1), Poll::Ready(Ok(7)));
+        pending.fail(2, |asked| asked.is_peer(1), Failure::RefusedPayload);
+        assert_eq!(poll(&mut pending, 2), Poll::Ready(Err(Failure::RefusedPayload)));
     }
 }

@@ -99,7 +99,8 @@ impl Reply {
     }
 
     fn fail(&self, reason: FailureReason) {
-        if self.answered.swap(true, Ordering::Relaxed) {
+        // Most often it is, and to look costs less than to change.
+        if self.answered.load(Ordering::Relaxed) || self.answered.swap(true, Ordering::Relaxed) {
             return;
         }
         match &self.to {

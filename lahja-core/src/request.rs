@@ -5,7 +5,7 @@ use std::fmt;
 use std::future::IntoFuture;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use crate::delivery::{Begun, Delivery, Refused, begin};
@@ -14,7 +14,7 @@ use crate::error::RequestError;
 use crate::event::{Event, Request};
 use crate::message::response_type;
 use crate::payload;
-use crate::pending::{AnyResponse, Asked, Failure, Outcome};
+use crate::pending::{AnyResponse, Asked, Failure, Outcome, Question};
 use crate::routing::Reach;
 use crate::shared::Shared;
 
@@ -152,21 +152,19 @@ impl Drop for Slot<'_> {
 impl<Q> Unpin for RequestFuture<'_, Q> {}
 
 impl<Q: Request> RequestFuture<'_, Q> {
-    /// Takes a slot and sends the request to those who have room. Returns its id.
-    fn begin(&mut self) -> Result<u64, RequestError<Q>> {
+    /// Takes a slot and sends the request to those who have room.
+    fn begin(&mut self, waker: &Waker) -> Result<Begun<Q>, RequestError<Q>> {
         assert!(self.request.is_some(), "a request is polled after it was ready");
         let shared = self.slot.shared;
         let deadline = self.timeout.and_then(|timeout| shared.runtime.now().checked_add(timeout));
-        let id = shared.pending().open(deadline, decode::<Q>);
-        self.slot.id = id;
-        let id = id.ok_or(RequestError::Closed)?;
+        let id = shared.next_request();
+        self.slot.id = Some(id);
+        let question = Question { id, deadline, decode: decode::<Q>, waker };
+        let begun = begin(shared, &mut self.request, &self.reach, Some(&question))?;
         if let Some(deadline) = deadline {
             shared.look_at(deadline);
         }
-        if let Begun::Waiting(delivery) = begin(shared, &mut self.request, &self.reach, Some(id))? {
-            self.delivery = Some(delivery);
-        }
-        Ok(id)
+        Ok(begun)
     }
 }
 
@@ -176,18 +174,20 @@ impl<Q: Request> Future for RequestFuture<'_, Q> {
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
         let shared = this.slot.shared;
-        let (id, has_begun) = match this.slot.id {
-            Some(id) => (id, false),
-            None => {
-                let begun = this.begin();
-                this.request = None;
-                (begun.inspect_err(|_| this.slot.free())?, true)
+        let mut everybody_is_asked = false;
+        if this.slot.id.is_none() {
+            let begun = this.begin(context.waker());
+            this.request = None;
+            match begun.inspect_err(|_| this.slot.free())? {
+                Begun::Asked => return Poll::Pending,
+                Begun::Done(_) => everybody_is_asked = true,
+                Begun::Waiting(delivery) => this.delivery = Some(delivery),
             }
-        };
-        let everybody_is_asked = match &mut this.delivery {
-            Some(delivery) => delivery.poll(shared, context).is_ready(),
-            None => has_begun,
-        };
+        }
+        let id = this.slot.id.expect("the request has begun");
+        if let Some(delivery) = &mut this.delivery {
+            everybody_is_asked = delivery.poll(shared, context).is_ready();
+        }
         let mut nobody = None;
         if everybody_is_asked {
             let gone = this.delivery.take().and_then(|delivery| delivery.gone());

@@ -291,13 +291,12 @@ impl Session {
         if self.is_too_large(payload.len()) {
             return Push::TooLarge;
         }
-        if self.has_ended() || !self.asking.contains(&id) {
-            return Push::Gone;
-        }
-        if self.is_backlogged() {
+        if self.is_backlogged() && self.is_asking(id) {
             return Push::Full;
         }
-        self.asking.remove(&id);
+        if self.has_ended() || !self.asking.remove(&id) {
+            return Push::Gone;
+        }
         self.push(&Message::Response { id, response_type, payload });
         Push::Queued
     }

@@ -32,6 +32,7 @@ use crate::sync::{
 use crate::topic::Topic;
 
 pub(crate) use audience::Audience;
+use clock::Clock;
 use registry::Registry;
 pub use trouble::Stats;
 use trouble::Trouble;
@@ -47,14 +48,14 @@ pub(crate) struct Shared {
     pub(crate) gate: Gate,
     nonce: u128,
     ids: AtomicU64,
+    requests: AtomicU64,
     closed: AtomicBool,
     // Locks are taken in this order: registry, a connection's, pending.
     registry: Mutex<Registry>,
     // Counts the changes of who wants what. It changes under the lock of the registry.
     version: Arc<AtomicU64>,
     pending: Mutex<Pending>,
-    clock: Mutex<Option<Instant>>,
-    clock_set: Notify,
+    clock: Clock,
     connections_changed: Notify,
     subscriptions_changed: Notify,
     // Notified when the endpoint is closed and when a server has ended.
@@ -72,9 +73,10 @@ impl Shared {
         runtime: Arc<dyn Runtime>,
     ) -> Arc<Self> {
         let registry = Registry::default();
+        let now = runtime.now();
         let shared = Arc::new(Self {
             trouble: Trouble::new(name.clone()),
-            pace: Arc::new(Pace::new(runtime.now())),
+            pace: Arc::new(Pace::new(now)),
             gate: Gate::default(),
             name,
             groups,
@@ -82,12 +84,12 @@ impl Shared {
             runtime,
             nonce: nonce(),
             ids: AtomicU64::new(0),
+            requests: AtomicU64::new(0),
             closed: AtomicBool::new(false),
             version: registry.version(),
             registry: Mutex::new(registry),
             pending: Mutex::default(),
-            clock: Mutex::new(None),
-            clock_set: Notify::new(),
+            clock: Clock::new(now),
             connections_changed: Notify::new(),
             subscriptions_changed: Notify::new(),
             closing: Notify::new(),
@@ -101,6 +103,12 @@ impl Shared {
 
     pub(crate) fn next_id(&self) -> u64 {
         self.ids.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Returns the id of a new request. They count up: those of the first thousands take two bytes
+    /// in a header.
+    pub(crate) fn next_request(&self) -> u64 {
+        self.requests.fetch_add(1, Ordering::Relaxed) + 1
     }
 
     pub(crate) fn registry(&self) -> MutexGuard<'_, Registry> {
@@ -366,7 +374,7 @@ impl Shared {
         drop(registry);
         if !was_closed {
             self.closing.notify(usize::MAX);
-            self.clock_set.notify(usize::MAX);
+            self.clock.stop();
             for topic in topics.values() {
                 topic.close();
             }

@@ -52,11 +52,12 @@ pub(crate) trait AnyStage: Send {
     fn stage_packed(&mut self, packed: Packed);
 
     /// Queues an event wherever it is wanted, at the next [`flush`](Self::flush) at the latest.
-    /// An error is that of decoding it, if that was not left to who consumes it.
+    /// An error is that of decoding it, if that was not left to who consumes it. The right to an
+    /// answer is left where it is then.
     fn receive(
         &mut self,
         payload: &[u8],
-        reply: Option<Arc<Reply>>,
+        reply: &mut Option<Arc<Reply>>,
         wakes: &mut Wakes,
     ) -> Result<(), PayloadError>;
 
@@ -64,7 +65,7 @@ pub(crate) trait AnyStage: Send {
     fn receive_whole(
         &mut self,
         payload: Vec<u8>,
-        reply: Option<Arc<Reply>>,
+        reply: &mut Option<Arc<Reply>>,
         wakes: &mut Wakes,
     ) -> Result<(), PayloadError>;
 
@@ -234,14 +235,18 @@ impl<E: Event> AnyTopic for Topic<E> {
 
 impl<E: Event> Stage<E> {
     /// Stages an event where the only subscription wants it.
-    fn stage(&mut self, payload: &[u8], reply: Option<Arc<Reply>>) -> Result<(), PayloadError> {
+    fn stage(
+        &mut self,
+        payload: &[u8],
+        reply: &mut Option<Arc<Reply>>,
+    ) -> Result<(), PayloadError> {
         let [inbox] = &self.inboxes[..] else {
             unreachable!("events are staged for one subscription");
         };
         let credit = self.credit(payload);
         let event: E = payload::decode(payload, self.topic.max_depth)?;
         if passes(inbox, &event) {
-            let event = Received::new(event, self.inlet.origin().clone(), reply);
+            let event = Received::new(event, self.inlet.origin().clone(), reply.take());
             self.staged.push_back(Entry::Item(Item::Event(event, Charge::Remote(credit))));
         }
         Ok(())
@@ -251,7 +256,7 @@ impl<E: Event> Stage<E> {
     fn spread(
         &self,
         payload: &[u8],
-        reply: Option<Arc<Reply>>,
+        reply: &Option<Arc<Reply>>,
         wakes: &mut Wakes,
     ) -> Result<(), PayloadError> {
         let credit = self.credit(payload);
@@ -313,7 +318,7 @@ impl<E: Event> AnyStage for Stage<E> {
     fn receive(
         &mut self,
         payload: &[u8],
-        reply: Option<Arc<Reply>>,
+        reply: &mut Option<Arc<Reply>>,
         wakes: &mut Wakes,
     ) -> Result<(), PayloadError> {
         match self.way {
@@ -325,7 +330,7 @@ impl<E: Event> AnyStage for Stage<E> {
     fn receive_whole(
         &mut self,
         payload: Vec<u8>,
-        reply: Option<Arc<Reply>>,
+        reply: &mut Option<Arc<Reply>>,
         wakes: &mut Wakes,
     ) -> Result<(), PayloadError> {
         if !self.packs() {
@@ -333,7 +338,7 @@ impl<E: Event> AnyStage for Stage<E> {
             self.inlet.keep_spare(payload);
             return received;
         }
-        let whole = Whole::new(self.inlet.clone(), self.topic.max_depth, payload, reply);
+        let whole = Whole::new(self.inlet.clone(), self.topic.max_depth, payload, reply.take());
         self.staged.push_back(Entry::Whole(whole));
         Ok(())
     }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Result;
 use crate::measured::measured;
-use crate::stage::{Stage, at_once};
+use crate::stage::{Stage, at_once, begin};
 
 /// How many events are on their way at once.
 const ROUND: u64 = 100;
@@ -58,18 +58,21 @@ pub(crate) enum Scenario {
     Local,
     /// A request, its handler, and the response, one at a time. Each leaves at once.
     Request,
+    /// The same with a whole round of requests in flight.
+    InFlight,
     /// An event from end to end, the transport in memory and the executor included.
     OneWay,
 }
 
 impl Scenario {
-    pub(crate) const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 8] = [
         Self::Broadcast,
         Self::BroadcastToEight,
         Self::Dispatch,
         Self::Decode,
         Self::Local,
         Self::Request,
+        Self::InFlight,
         Self::OneWay,
     ];
 
@@ -92,6 +95,7 @@ impl Scenario {
             Self::Decode => "decode",
             Self::Local => "local",
             Self::Request => "request",
+            Self::InFlight => "in-flight",
             Self::OneWay => "one-way",
         }
     }
@@ -113,6 +117,7 @@ impl Scenario {
             }
             Self::Local => local(rounds),
             Self::Request => requests(rounds),
+            Self::InFlight => in_flight(rounds),
         })
     }
 }
@@ -168,9 +173,7 @@ fn local(rounds: u64) -> usize {
 }
 
 fn requests(rounds: u64) -> usize {
-    let stage = Stage::new(1);
-    stage.peers[0].answer(|ping: Received<Ping>| Pong::from(ping.into_inner())).detach();
-    stage.drive(stage.near.wait_until_subscribed::<Ping>(Scope::All));
+    let stage = answering();
     let mut allocations = 0;
     for round in 0..rounds {
         let mut events = events(round);
@@ -184,6 +187,37 @@ fn requests(rounds: u64) -> usize {
         });
     }
     allocations
+}
+
+fn in_flight(rounds: u64) -> usize {
+    let stage = answering();
+    let mut allocations = 0;
+    let mut waiting = Vec::with_capacity(ROUND as usize);
+    for round in 0..rounds {
+        let mut events = events(round);
+        allocations += measured(&mut || {
+            for event in events.drain(..) {
+                let mut request = stage.near.request(event).into_future();
+                begin(&mut request);
+                waiting.push(request);
+            }
+            stage.run_near();
+            stage.run_far();
+            stage.run_near();
+            for (seq, request) in (round * ROUND..).zip(waiting.drain(..)) {
+                assert_eq!(at_once(request).expect("the peer answers").seq, seq);
+            }
+        });
+    }
+    allocations
+}
+
+/// Returns a stage whose only peer answers.
+fn answering() -> Stage {
+    let stage = Stage::new(1);
+    stage.peers[0].answer(|ping: Received<Ping>| Pong::from(ping.into_inner())).detach();
+    stage.drive(stage.near.wait_until_subscribed::<Ping>(Scope::All));
+    stage
 }
 
 /// Makes the events of a round.

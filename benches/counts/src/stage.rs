@@ -82,6 +82,12 @@ impl Stage {
     }
 }
 
+/// Begins something that takes a while.
+pub(crate) fn begin(future: &mut (impl Future + Unpin)) {
+    let polled = pin!(future).poll(&mut Context::from_waker(Waker::noop()));
+    assert!(polled.is_pending(), "it takes no time");
+}
+
 /// Waits for something that is there.
 pub(crate) fn at_once<F: IntoFuture>(future: F) -> F::Output {
     let future = pin!(future.into_future());

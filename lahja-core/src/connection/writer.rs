@@ -3,9 +3,9 @@
 //!
 //! Exactly one party writes at a time: the one that has taken the [`Writer`] out of the
 //! [`Outbound`]. Everybody else only queues; the writer looks again before it puts the `Writer`
-//! back. A caller writes once, without waiting, if the last such write was a while ago (then
-//! latency counts, see [`Pace`](super::Pace)) or if enough has gathered to be worth a system call. In
-//! between, the writer loop gathers what the callers queue.
+//! back. A caller writes once, without waiting, if the last such write was a while ago and no others
+//! are likely to follow (then latency counts, see [`Pace`](super::Pace)) or if enough has gathered to be
+//! worth a system call. In between, the writer loop gathers what the callers queue.
 
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -94,13 +94,10 @@ impl Connection {
         let mut outbound = lock(&self.outbound);
         let push = outbound.session.push_event(slot, None, payload);
         if outbound.is_gathering() {
+            self.pace.follow();
             return (push, Turn::GoesOn);
         }
-        let turn = self.flush(outbound, burst);
-        if turn == Turn::IsOver {
-            self.pace.filled();
-        }
-        (push, turn)
+        (push, self.flush(outbound, burst))
     }
 
     /// Changes the session for a large event and sends that when it is time.
@@ -145,6 +142,7 @@ impl Connection {
         let queued = outbound.session.out().len();
         let is_full = queued >= WRITE_AT;
         if outbound.is_gathering() {
+            self.pace.follow();
             return Turn::GoesOn;
         }
         if queued == 0 {

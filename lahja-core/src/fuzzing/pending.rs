@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::input::Input;
 use crate::name::EndpointName;
-use crate::pending::{AnyResponse, Asked, Failure, Outcome, Pending};
+use crate::pending::{AnyResponse, Asked, Failure, Outcome, Pending, Question};
 
 /// Asks, answers, fails, forgets and waits in any order.
 ///
@@ -17,8 +17,13 @@ use crate::pending::{AnyResponse, Asked, Failure, Outcome, Pending};
 pub fn pending(data: &[u8]) {
     let mut input = Input::new(data);
     let start = Instant::now();
-    let mut both =
-        Both { pending: Pending::default(), requests: Vec::new(), now: start, closed: false };
+    let mut both = Both {
+        pending: Pending::default(),
+        requests: Vec::new(),
+        last_id: 0,
+        now: start,
+        closed: false,
+    };
     while !input.is_empty() {
         both.step(&mut input);
         assert_eq!(both.pending.len(), both.requests.len());
@@ -78,9 +83,17 @@ fn is_it(asked: &Asked, who: u64) -> bool {
     if who == 0 { asked.is_local() } else { asked.is_peer(who) }
 }
 
+fn asked(who: u64, input: &mut Input<'_>) -> Asked {
+    match who {
+        0 => Asked::Local,
+        connection => Asked::Peer { connection, end: u64::from(input.byte() % 4) },
+    }
+}
+
 struct Both {
     pending: Pending,
     requests: Vec<Request>,
+    last_id: u64,
     now: Instant,
     closed: bool,
 }
@@ -93,7 +106,8 @@ impl Both {
         // An id that was never given out, or that of one request.
         let id = self.requests.get(at).map_or(u64::MAX, |request| request.id);
         match kind {
-            0 | 1 => self.open(input),
+            0 => self.open(None, input),
+            1 => self.open(Some(who), input),
             2..5 => self.ask(at, who, input),
             5 => {
                 self.pending.seal(id, Failure::Unanswered);
@@ -131,25 +145,37 @@ impl Both {
         }
     }
 
-    fn open(&mut self, input: &mut Input<'_>) {
+    /// Opens a request, for a peer alone if it says which.
+    fn open(&mut self, only: Option<u64>, input: &mut Input<'_>) {
         let deadline = match input.byte() {
             0..0x40 => None,
             byte => Some(self.now + Duration::from_secs(u64::from(byte - 0x40) / 8)),
         };
-        let Some(id) = self.pending.open(deadline, |_, _, _| Err(Failure::WrongType)) else {
-            return assert!(self.closed);
+        self.last_id += 1;
+        let id = self.last_id;
+        let wakes = Arc::<Wakes>::default();
+        let waker = Waker::from(wakes.clone());
+        let decode = |_, _: &[u8], _| Err(Failure::WrongType);
+        let question = Question { id, deadline, decode, waker: &waker };
+        let asked = only.map(|who| asked(who, input));
+        let is_open = match asked {
+            Some(asked) => self.pending.open_for(&question, asked),
+            None => self.pending.open(&question),
         };
-        assert!(!self.closed);
-        assert!(self.requests.iter().all(|request| request.id != id));
+        assert_eq!(is_open, !self.closed);
+        assert_eq!(self.pending.is_closed(), self.closed);
+        if !is_open {
+            return;
+        }
         self.requests.push(Request {
             id,
             deadline,
-            asked: Vec::new(),
-            is_sealed: false,
+            is_sealed: asked.is_some(),
+            asked: asked.into_iter().collect(),
             failure: None,
             ending: None,
-            wakes: Arc::default(),
-            waits: false,
+            wakes,
+            waits: true,
         });
     }
 
@@ -159,10 +185,7 @@ impl Both {
         if request.is_sealed || request.asked.iter().any(|asked| is_it(asked, who)) {
             return;
         }
-        let asked = match who {
-            0 => Asked::Local,
-            connection => Asked::Peer { connection, end: u64::from(input.byte() % 4) },
-        };
+        let asked = asked(who, input);
         self.pending.add(request.id, asked);
         request.asked.push(asked);
     }

@@ -59,6 +59,7 @@ fn what_is_held_is_told_while_it_is_held() {
             own.next().await.unwrap().unwrap();
         }
         drop((theirs, own));
+        settle().await;
         for endpoint in [&a, &b] {
             let Stats { queued_events, unconsumed_bytes, unsent_bytes, .. } = endpoint.stats();
             assert_eq!((queued_events, unconsumed_bytes, unsent_bytes), (0, 0, 0));

@@ -214,7 +214,7 @@ impl Inbound<'_> {
         request: Option<u64>,
         stage: impl FnOnce(
             &mut dyn AnyStage,
-            Option<Arc<Reply>>,
+            &mut Option<Arc<Reply>>,
             &mut Wakes,
         ) -> Result<(), PayloadError>,
     ) {
@@ -223,11 +223,11 @@ impl Inbound<'_> {
         let Some(Some(entry)) = self.entries.get_mut(number as usize) else { return };
         entry.end_run();
         let inlet = &entry.inlet;
-        let reply = request.map(|id| {
+        let mut reply = request.map(|id| {
             let connection = self.connection.clone();
             Reply::to_peer(connection, id, inlet.topic.response())
         });
-        if let Err(error) = stage(&mut *entry.stage, reply.clone(), &mut self.wakes) {
+        if let Err(error) = stage(&mut *entry.stage, &mut reply, &mut self.wakes) {
             let event = inlet.topic.name();
             self.shared.trouble.malformed(inlet.origin(), event, &error);
             reply.inspect(|reply| reply.refuse());
