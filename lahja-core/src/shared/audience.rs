@@ -157,3 +157,64 @@ fn places(event: TypeId) -> [u8; 2] {
     let place = hasher.finish() as u8;
     [place, place ^ 1]
 }
+
+#[cfg(all(test, not(shuttle)))]
+mod tests {
+    use std::future::pending;
+    use std::sync::Weak;
+    use std::time::Duration;
+
+    use serde::{Deserialize, Serialize};
+
+    use super::*;
+    use crate::{BoxFuture, EndpointName, Event, Limits, Runtime};
+
+    #[derive(Serialize, Deserialize, Event)]
+    struct First;
+
+    #[derive(Serialize, Deserialize, Event)]
+    struct Second;
+
+    /// Runs nothing.
+    struct Still;
+
+    impl Runtime for Still {
+        fn spawn(&self, _: BoxFuture) {}
+
+        fn sleep(&self, _: Duration) -> BoxFuture {
+            Box::pin(pending())
+        }
+    }
+
+    fn shared(name: &str) -> Arc<Shared> {
+        let name = EndpointName::new(name).unwrap();
+        Shared::start(name, Vec::new(), Limits::default(), Arc::new(Still))
+    }
+
+    fn audience<E: Event>(shared: &Shared) -> Weak<Audience> {
+        Arc::downgrade(shared.audience::<E>().audience.as_ref().unwrap())
+    }
+
+    #[test]
+    fn what_tables_have_changed_since_goes_with_the_next_look_at_one() {
+        let (one, other) = (shared("one"), shared("other"));
+        let firsts = [audience::<First>(&one), audience::<First>(&other)];
+        one.registry().changes();
+        assert!(firsts.iter().all(|first| first.strong_count() > 0));
+        audience::<Second>(&other);
+        assert_eq!(firsts[0].strong_count(), 0);
+        assert!(firsts[1].strong_count() > 0);
+    }
+
+    #[test]
+    fn two_endpoints_of_a_thread_do_not_displace_each_other() {
+        let shared = [shared("one"), shared("other")];
+        for _ in 0..2 {
+            for shared in &shared {
+                audience::<First>(shared);
+            }
+        }
+        let kept = places(TypeId::of::<First>()).map(take);
+        assert!(kept.iter().all(|kept| kept.as_ref().is_some_and(|kept| kept.is_current())));
+    }
+}

@@ -71,7 +71,10 @@ pub(super) async fn everything(
             while !receipt.is_complete() {
                 receipt.take(&drops.next().await.ok_or("the bus is closed")??.0);
             }
-            control.done(&receipt.tally()?)
+            control.done(&receipt.tally()?)?;
+            // Others, which are not done, are not told that this one wants no more.
+            endpoint.closed().await;
+            Ok(())
         }
     }
 }

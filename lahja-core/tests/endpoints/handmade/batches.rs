@@ -277,6 +277,39 @@ fn events_of_one_type_do_not_overtake_those_of_another() {
 }
 
 #[test]
+fn events_of_several_types_in_turn_keep_their_order_and_their_credit() {
+    run(|runtime| async move {
+        let mut limits = Limits::default();
+        limits.window = 4 * CHARGE as u32;
+        let (a, mut numbers, mut peer, number) = subscribed::<Number>(&runtime, limits).await;
+        let mut texts = a.stream::<Text>();
+        let text = peer.number_of::<Text>().await;
+        let long = "x".repeat(5_000);
+        let events = [
+            wire::event(number, &[0]),
+            wire::event(text, &[]),
+            wire::event(number, &[1]),
+            wire::event(text, &wire::text("1")),
+            wire::event(number, &[2]),
+            wire::event(text, &wire::text(&long)),
+            wire::event(number, &[3]),
+        ];
+        peer.say_all(&events.each_ref().map(Vec::as_slice));
+        for n in 0..4 {
+            assert_eq!(next(&mut numbers).await.0, n);
+        }
+        // The first is malformed.
+        for said in ["1", &long] {
+            assert_eq!(next(&mut texts).await.0, said);
+        }
+        assert_eq!(a.stats().malformed_payloads, 1);
+        assert!(credit(&mut peer).await >= 4 * CHARGE + 5_000);
+        say_numbers(&peer, number, [4]);
+        assert_eq!(next(&mut numbers).await.0, 4);
+    });
+}
+
+#[test]
 fn a_handler_that_is_unsubscribed_holds_the_room_of_its_event_alone() {
     run(|runtime| async move {
         let mut limits = Limits::default();
