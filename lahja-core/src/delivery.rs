@@ -1,5 +1,6 @@
 //! Handing one event to everybody who wants it, first to those who have room.
 
+mod asking;
 mod encoding;
 mod local;
 mod now;
@@ -16,7 +17,7 @@ use crate::error::PayloadError;
 use crate::event::{Event, Received};
 use crate::inbox::Inbox;
 use crate::name::EndpointName;
-use crate::pending::{Asked, Question};
+use crate::pending::Question;
 use crate::routing::{Reach, Target};
 use crate::session::Push;
 use crate::shared::{Audience, Shared};
@@ -25,6 +26,7 @@ use crate::topic::{Offer, offer};
 pub(crate) use encoding::encode;
 pub(crate) use now::begin_now;
 
+use asking::{Closed, ask, ask_only, open};
 use encoding::{Encoding, keep};
 use local::{begin_locally, wanting};
 use parts::{Recipient, Step, parts_per_turn};
@@ -216,23 +218,6 @@ fn leave_out<'a, E: Event>(
     first
 }
 
-/// The endpoint takes no more requests.
-struct Closed;
-
-impl<E> From<Closed> for Refused<E> {
-    fn from(_: Closed) -> Self {
-        Self::Closed
-    }
-}
-
-/// Opens a request, if it is one. Returns its id.
-fn open(shared: &Shared, question: Option<&Question<'_>>) -> Result<Option<u64>, Closed> {
-    match question {
-        Some(question) if !shared.pending().open(question) => Err(Closed),
-        question => Ok(question.map(|question| question.id)),
-    }
-}
-
 const IS_THERE: &str = "a delivery begins with an event";
 
 fn take<E>(event: &mut Option<E>) -> E {
@@ -251,46 +236,6 @@ fn push(
         None => target.connection.push_event(target.slot, payload, burst),
         Some(id) => (ask(shared, target, id, payload), Turn::GoesOn),
     }
-}
-
-fn ask(shared: &Shared, target: &Peer, id: u64, payload: &[u8]) -> Push {
-    let Peer { connection, slot, .. } = target;
-    connection.update(|session| {
-        let push = session.push_event(*slot, Some(id), payload);
-        if push == Push::Queued {
-            // Noted before the session is unlocked, so no response can come before it.
-            let asked = Asked::Peer { connection: connection.id, end: session.queued() };
-            shared.pending().add(id, asked);
-        }
-        push
-    })
-}
-
-/// Asks the only one to be asked, and opens the request if that is queued.
-fn ask_only(
-    shared: &Shared,
-    target: &Peer,
-    question: &Question<'_>,
-    payload: &[u8],
-) -> Result<Push, Closed> {
-    let Peer { connection, slot, .. } = target;
-    connection.update(|session| {
-        // Held until the request is noted, so no response can come before it.
-        let mut pending = shared.pending();
-        if pending.is_closed() {
-            return Err(Closed);
-        }
-        match session.push_event(*slot, Some(question.id), payload) {
-            Push::Queued => {}
-            // A request is not missed: it waits for room.
-            Push::Full | Push::Missed => return Ok(Push::Full),
-            Push::Gone | Push::TooLarge => return Ok(Push::Gone),
-        }
-        let asked = Asked::Peer { connection: connection.id, end: session.queued() };
-        let is_open = pending.open_for(question, asked);
-        debug_assert!(is_open, "the table has just been open");
-        Ok(Push::Queued)
-    })
 }
 
 impl<E: Event> Delivery<E> {

@@ -157,7 +157,8 @@ impl<Q: Request> RequestFuture<'_, Q> {
         assert!(self.request.is_some(), "a request is polled after it was ready");
         let shared = self.slot.shared;
         let deadline = self.timeout.and_then(|timeout| shared.runtime.now().checked_add(timeout));
-        let id = shared.next_request();
+        // Small numbers take few bytes in a header.
+        let id = shared.next_id();
         self.slot.id = Some(id);
         let question = Question { id, deadline, decode: decode::<Q>, waker };
         let begun = begin(shared, &mut self.request, &self.reach, Some(&question))?;

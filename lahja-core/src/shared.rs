@@ -48,7 +48,6 @@ pub(crate) struct Shared {
     pub(crate) gate: Gate,
     nonce: u128,
     ids: AtomicU64,
-    requests: AtomicU64,
     closed: AtomicBool,
     // Locks are taken in this order: registry, a connection's, pending.
     registry: Mutex<Registry>,
@@ -84,7 +83,6 @@ impl Shared {
             runtime,
             nonce: nonce(),
             ids: AtomicU64::new(0),
-            requests: AtomicU64::new(0),
             closed: AtomicBool::new(false),
             version: registry.version(),
             registry: Mutex::new(registry),
@@ -103,12 +101,6 @@ impl Shared {
 
     pub(crate) fn next_id(&self) -> u64 {
         self.ids.fetch_add(1, Ordering::Relaxed)
-    }
-
-    /// Returns the id of a new request. They count up: those of the first thousands take two bytes
-    /// in a header.
-    pub(crate) fn next_request(&self) -> u64 {
-        self.requests.fetch_add(1, Ordering::Relaxed) + 1
     }
 
     pub(crate) fn registry(&self) -> MutexGuard<'_, Registry> {
