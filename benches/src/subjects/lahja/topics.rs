@@ -15,7 +15,7 @@ use crate::case::Case;
 use crate::control::{Control, Receipt};
 use crate::payload::Parcel;
 
-/// How many carry events; more than a thread of lahja's remembers the audiences of.
+/// How many carry events, in turn.
 const CARRYING: usize = 20;
 
 /// Limits on topics that are enough for everything here.
