@@ -12,6 +12,10 @@ use crate::transport::FrameWriter;
 /// idle and the caches cold. With the event that makes it so much, the peer reads it in two goes.
 pub(super) const WRITE_AT: usize = 2 * READ_CHUNK - 4 * 1024;
 
+/// With so many requests or responses queued, too: who makes many at once, or answers them, and the
+/// peer then work at the same time. Fewer cost system calls, more leave one of them idle.
+pub(super) const WRITE_AWAITED_AT: usize = 14;
+
 /// The sending side of a connection.
 pub(super) struct Outbound {
     pub(super) session: Session,
@@ -28,6 +32,8 @@ pub(super) struct Outbound {
     /// Whether a write is under way, of which `written` does not know yet.
     pub(super) is_writing: bool,
     pub(super) failed: bool,
+    /// How many requests and responses are queued.
+    pub(super) awaited: usize,
     /// Events and responses that went nowhere since the transport failed.
     pub(super) lost: u64,
     /// What the writer loop left unsent when it ended.
@@ -70,6 +76,7 @@ impl Outbound {
             loaded: 0,
             is_writing: false,
             failed: false,
+            awaited: 0,
             lost: 0,
             undelivered: None,
         }
@@ -78,14 +85,20 @@ impl Outbound {
     /// Tells whether the writer loop will send what is queued, and there is not much of it yet.
     #[inline]
     pub(super) fn is_gathering(&mut self) -> bool {
-        let queued = self.session.out().len();
-        self.scheduled && (1..WRITE_AT).contains(&queued) && !self.failed
+        self.scheduled && !self.session.out().is_empty() && !self.is_full() && !self.failed
+    }
+
+    /// Tells whether so much is queued that a caller writes it.
+    #[inline]
+    pub(super) fn is_full(&mut self) -> bool {
+        self.session.out().len() >= WRITE_AT || self.awaited >= WRITE_AWAITED_AT
     }
 
     /// Moves what is queued to the writer.
     pub(super) fn load(&mut self, writer: &mut Writer) -> Loaded {
         debug_assert!(writer.frames.is_empty());
         let was_backlogged = self.session.is_backlogged();
+        self.awaited = 0;
         std::mem::swap(self.session.out(), &mut writer.frames);
         self.loaded = self.session.queued();
         if was_backlogged {

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use futures_lite::future::or;
 
-use super::outbound::{Outbound, WRITE_AT, Writer};
+use super::outbound::{Outbound, Writer};
 use super::{Burst, Connection};
 use crate::error::{ConnectError, ProtocolError};
 use crate::session::{Push, Session, Slot};
@@ -40,6 +40,15 @@ impl Connection {
     pub(crate) fn update<R>(&self, change: impl FnOnce(&mut Session) -> R) -> R {
         let mut outbound = lock(&self.outbound);
         let result = change(&mut outbound.session);
+        self.flush(outbound, &mut Burst::default());
+        result
+    }
+
+    /// As [`update`](Self::update), for a request or a response.
+    pub(crate) fn update_awaited<R>(&self, change: impl FnOnce(&mut Session) -> R) -> R {
+        let mut outbound = lock(&self.outbound);
+        let result = change(&mut outbound.session);
+        outbound.awaited += 1;
         self.flush(outbound, &mut Burst::default());
         result
     }
@@ -140,7 +149,7 @@ impl Connection {
     /// Writes what is queued if it is this caller's turn, else leaves it to the writer loop.
     fn flush(&self, mut outbound: MutexGuard<'_, Outbound>, burst: &mut Burst) -> Turn {
         let queued = outbound.session.out().len();
-        let is_full = queued >= WRITE_AT;
+        let is_full = outbound.is_full();
         if outbound.is_gathering() {
             self.pace.follow();
             return Turn::GoesOn;

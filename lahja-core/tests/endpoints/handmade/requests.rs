@@ -3,10 +3,11 @@
 use std::pin::pin;
 
 use futures_lite::future::poll_once;
-use lahja_core::{Event, RequestError};
+use lahja_core::{Endpoint, Event, RequestError};
 use serde::{Deserialize, Serialize};
 
 use super::{Number, Peer, Question, Text, settle, wire};
+use crate::clock::Clock;
 use crate::common::{TestRuntime, build, run};
 
 const QUESTIONS: &[(wire::Topic, u32)] = &[(wire::topic::<Question>(), 1 << 20)];
@@ -62,6 +63,29 @@ fn a_request_is_written_whole_by_a_caller_who_finds_the_transport_free() {
         peer.hang_up();
         let error = request.await.unwrap_err();
         assert!(matches!(error, RequestError::PeerGone { sent: true, .. }), "{error:?}");
+    });
+}
+
+#[test]
+fn many_requests_at_once_leave_a_few_at_a_time_while_their_task_goes_on() {
+    run(|runtime| async move {
+        // Time stands still: no call is slow.
+        let a = Endpoint::builder("a").unwrap().build(Clock::new(&runtime));
+        let mut peer = Peer::join(&a, "x", QUESTIONS).await;
+        settle().await;
+        let mut requests = Vec::new();
+        let mut left = Vec::new();
+        for n in 0..60 {
+            let mut request = a.request(Question(n)).without_timeout().into_future();
+            assert!(poll_once(&mut request).await.is_none());
+            requests.push(request);
+            let mut count = 0;
+            while poll_once(peer.hear(wire::kind::EVENT)).await.is_some() {
+                count += 1;
+            }
+            left.extend((count > 0).then_some(count));
+        }
+        assert_eq!(left, [14; 4]);
     });
 }
 
