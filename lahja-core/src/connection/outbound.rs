@@ -9,8 +9,8 @@ use crate::session::Session;
 use crate::transport::FrameWriter;
 
 /// With this much queued a caller writes at once. Less costs system calls, more leaves the consumer
-/// idle and the caches cold. With the event that makes it so much, the peer reads it in two goes.
-pub(super) const WRITE_AT: usize = 2 * READ_CHUNK - 4 * 1024;
+/// idle and the caches cold. With the event that makes it so much, the peer reads it in one go.
+pub(super) const WRITE_AT: usize = READ_CHUNK - 4 * 1024;
 
 /// With so many requests or responses queued, too: who makes many at once, or answers them, and the
 /// peer then work at the same time. Fewer cost system calls, more leave one of them idle.
