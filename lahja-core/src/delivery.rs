@@ -188,10 +188,11 @@ fn begin_with<E: Event>(
     begun?.ok_or_else(|| nobody(shared, take(event), None))
 }
 
-/// Says why nobody has an event: an endpoint that is closed forgets who wants what.
+/// Says why nobody has an event: an endpoint that is closed, or is about to be and has said goodbye,
+/// reaches nobody.
 fn nobody<E>(shared: &Shared, event: E, mismatched: Option<&Peer>) -> Refused<E> {
     match mismatched {
-        _ if shared.is_closed() => Refused::Closed,
+        _ if shared.is_closed() || shared.pending().is_closed() => Refused::Closed,
         Some(target) => Refused::Mismatched(event, target.peer.name.clone()),
         None => Refused::Nobody(event),
     }

@@ -27,7 +27,10 @@ use crate::credit::Intake;
 use crate::inbox::{Config, Entry, Gate, Inbox, Item, Lagged, Overflow};
 use crate::session::PART;
 use crate::sync::lock;
-use crate::{BoxFuture, Endpoint, Event, Limits, Received, RequestError, Runtime, memory_pair};
+use crate::{
+    BoxFuture, BroadcastError, Endpoint, Event, Limits, Received, RequestError, Runtime,
+    memory_pair,
+};
 
 /// Tries a model in orders drawn at random, and in orders in which few turns are given late: a lost
 /// wake-up is found among the latter.
@@ -283,6 +286,21 @@ fn every_request_ends_though_the_peer_closes_at_any_moment() {
                     Err(other) => panic!("{other}"),
                 }
             }
+        });
+    });
+}
+
+#[test]
+fn whoever_broadcasts_while_its_endpoint_closes_has_sent_or_is_told_so() {
+    check(|| {
+        Model::run(async |a, b| {
+            let keeping = b.stream::<Number>();
+            keeping.ready().await.unwrap();
+            let producer = a.clone();
+            let producing = future::spawn(async move { producer.broadcast(Number(0)).await });
+            a.close(Duration::MAX).await;
+            let end = producing.await.unwrap();
+            assert!(matches!(end, Ok(()) | Err(BroadcastError::Closed)), "{end:?}");
         });
     });
 }

@@ -16,13 +16,13 @@ use crate::error::PayloadError;
 
 mod access;
 mod bounded;
+mod encoder;
 mod failure;
-mod front;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use bounded::budget;
-use front::Front;
+use encoder::Front;
 
 /// How deeply a value may be nested unless the caller says otherwise.
 pub(crate) const MAX_DEPTH: usize = 64;
@@ -70,7 +70,7 @@ pub(crate) fn encode_over<T>(value: &T, scratch: &mut Vec<u8>) -> Result<usize, 
 where
     T: Serialize + ?Sized,
 {
-    match postcard::serialize_with_flavor(value, &mut Front::of(scratch)) {
+    match Front::of(scratch).write(value) {
         Ok(len) => Ok(len),
         Err(postcard::Error::SerializeBufferFull) => {
             scratch.clear();

@@ -12,6 +12,12 @@ fn every_value_is_encoded_as_postcard_does_and_comes_back() {
     same_as_postcard(&Maps(BTreeMap::from([(3, Maps(BTreeMap::new()))])));
     same_as_postcard(&());
     same_as_postcard(&vec![(); 300]);
+    same_as_postcard(&(Some(Some(())), None::<u8>, true, f32::EPSILON, "text".to_owned(), ' '));
+    for bit in 0..64 {
+        let numbers = [1_u64 << bit, (1 << bit) - 1, u64::MAX << bit];
+        same_as_postcard(&numbers.map(|number| (number, number as i64, -(number as i128))));
+        same_as_postcard(&numbers.map(|n| (n as u32, n as i32, n as u16, n as i16, n as u8)));
+    }
     same_as_postcard(&(i8::MIN, i16::MIN, i32::MIN, i64::MIN, i128::MIN));
     same_as_postcard(&(u8::MAX, u16::MAX, u32::MAX, u64::MAX, u128::MAX));
     same_as_postcard(&(usize::MAX, isize::MIN, f64::MIN_POSITIVE, '\u{10ffff}'));
@@ -20,6 +26,9 @@ fn every_value_is_encoded_as_postcard_does_and_comes_back() {
         let value = random.record();
         let bytes = encoded(&value);
         assert_eq!(bytes, postcard::to_stdvec(&value).unwrap(), "seed {seed}");
+        let mut scratch = vec![0xff; bytes.len() * (seed % 2) as usize];
+        let len = encode_over(&value, &mut scratch).unwrap();
+        assert_eq!(scratch[..len], bytes, "seed {seed}");
         assert_eq!(decoded::<Record>(&bytes), Ok(value), "seed {seed}");
     }
 }
@@ -246,7 +255,14 @@ fn same_as_postcard<T>(value: &T)
 where
     T: Serialize + DeserializeOwned + PartialEq + Debug,
 {
-    assert_eq!(encoded(value), postcard::to_stdvec(value).unwrap());
+    let encoding = postcard::to_stdvec(value).unwrap();
+    assert_eq!(encoded(value), encoding);
+    // Whether the buffer has to grow or not.
+    for room in 0..encoding.len() + 2 {
+        let mut scratch = vec![0xff; room];
+        let len = encode_over(value, &mut scratch).unwrap();
+        assert_eq!(scratch[..len], encoding, "over {room} bytes");
+    }
     round_trips(value);
 }
 
@@ -324,6 +340,22 @@ impl Random {
             unit: (),
             boxed: Box::new(Wrapped(self.number() as u32)),
         }
+    }
+}
+
+#[test]
+fn what_a_type_shows_of_itself_is_a_text() {
+    struct Shown(u32);
+    impl Serialize for Shown {
+        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            serializer.collect_str(&format_args!("number {}", self.0))
+        }
+    }
+    let text = postcard::to_stdvec("number 7").unwrap();
+    for room in [0, text.len() - 1, text.len()] {
+        let mut scratch = vec![0xff; room];
+        let len = encode_over(&Shown(7), &mut scratch).unwrap();
+        assert_eq!(scratch[..len], text);
     }
 }
 
