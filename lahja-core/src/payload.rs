@@ -72,7 +72,7 @@ where
 {
     match Front::of(scratch).write(value) {
         Ok(len) => Ok(len),
-        Err(postcard::Error::SerializeBufferFull) => {
+        Err(error) if may_be_full(&error) => {
             scratch.clear();
             encode(value, scratch)?;
             Ok(scratch.len())
@@ -143,12 +143,18 @@ fn encode_changed<T>(
 where
     T: Serialize + ?Sized,
 {
-    if error != postcard::Error::SerializeBufferFull {
+    if !may_be_full(&error) {
         return Err(unencodable(error));
     }
     let encoding = postcard::to_stdvec(value).map_err(unencodable)?;
     buffer.extend_from_slice(&encoding);
     Ok(())
+}
+
+/// Tells whether there may have been no room. Of a text that a type shows of itself postcard tells no
+/// more than that it was not written.
+fn may_be_full(error: &postcard::Error) -> bool {
+    matches!(error, postcard::Error::SerializeBufferFull | postcard::Error::CollectStrError)
 }
 
 #[cold]
