@@ -288,6 +288,16 @@ impl Message<'_> {
         }
     }
 
+    /// Tells whether it is a request, or ends one: somebody waits for it.
+    pub(crate) fn is_exchange(&self) -> bool {
+        matches!(
+            self,
+            Message::Event { request: Some(_), .. }
+                | Message::Response { .. }
+                | Message::Failure { .. }
+        )
+    }
+
     /// Returns the header of an event that asks for nothing, if its number takes one byte.
     pub(crate) fn plain_event(number: u32, request: Option<u64>) -> Option<PlainHeader> {
         match (number, request) {

@@ -71,7 +71,7 @@ impl Reply {
             return Push::Gone;
         };
         let push = connection
-            .update_awaited(|session| session.push_response(*id, response_type(R::NAME), payload));
+            .update(|session| session.push_response(*id, response_type(R::NAME), payload));
         if matches!(push, Push::Queued | Push::Gone) {
             self.answered.store(true, Ordering::Relaxed);
         }

@@ -48,6 +48,8 @@ pub(crate) struct Session {
     queued: u64,
     // Bytes of these that the transport has taken.
     written: u64,
+    // Requests, and what ends requests, in `out` as far as that was not taken.
+    exchanges: usize,
     sent: Traffic,
 
     // What the peer wants: by the number that the peer chose.
@@ -144,6 +146,7 @@ impl Session {
             out: FrameBuffer::new(),
             queued: 0,
             written: 0,
+            exchanges: 0,
             sent: Traffic::default(),
             outlets: Vec::new(),
             live_outlets: 0,
@@ -301,6 +304,16 @@ impl Session {
         Push::Queued
     }
 
+    /// Returns how many requests, and ends of requests, were queued since `out` was taken last.
+    pub(crate) fn exchanges(&self) -> usize {
+        self.exchanges
+    }
+
+    /// Notes that what is queued is taken out.
+    pub(crate) fn taken(&mut self) {
+        self.exchanges = 0;
+    }
+
     /// Tells the peer that its request gets no response.
     pub(crate) fn push_failure(&mut self, id: u64, reason: FailureReason) {
         if self.asking.remove(&id) && !self.has_ended() {
@@ -352,6 +365,7 @@ impl Session {
 
     fn push(&mut self, message: &Message<'_>) {
         self.sent.count(message);
+        self.exchanges += usize::from(message.is_exchange());
         let len = self.out.push_with(|bytes| message.encode(bytes));
         self.queued += len as u64;
     }

@@ -14,7 +14,7 @@ pub(super) const WRITE_AT: usize = READ_CHUNK - 4 * 1024;
 
 /// With so many requests or responses queued, too: who makes many at once, or answers them, and the
 /// peer then work at the same time. Fewer cost system calls, more leave one of them idle.
-pub(super) const WRITE_AWAITED_AT: usize = 14;
+const WRITE_EXCHANGES_AT: usize = 14;
 
 /// The sending side of a connection.
 pub(super) struct Outbound {
@@ -32,8 +32,6 @@ pub(super) struct Outbound {
     /// Whether a write is under way, of which `written` does not know yet.
     pub(super) is_writing: bool,
     pub(super) failed: bool,
-    /// How many requests and responses are queued.
-    pub(super) awaited: usize,
     /// Events and responses that went nowhere since the transport failed.
     pub(super) lost: u64,
     /// What the writer loop left unsent when it ended.
@@ -76,7 +74,6 @@ impl Outbound {
             loaded: 0,
             is_writing: false,
             failed: false,
-            awaited: 0,
             lost: 0,
             undelivered: None,
         }
@@ -91,14 +88,14 @@ impl Outbound {
     /// Tells whether so much is queued that a caller writes it.
     #[inline]
     pub(super) fn is_full(&mut self) -> bool {
-        self.session.out().len() >= WRITE_AT || self.awaited >= WRITE_AWAITED_AT
+        self.session.out().len() >= WRITE_AT || self.session.exchanges() >= WRITE_EXCHANGES_AT
     }
 
     /// Moves what is queued to the writer.
     pub(super) fn load(&mut self, writer: &mut Writer) -> Loaded {
         debug_assert!(writer.frames.is_empty());
         let was_backlogged = self.session.is_backlogged();
-        self.awaited = 0;
+        self.session.taken();
         std::mem::swap(self.session.out(), &mut writer.frames);
         self.loaded = self.session.queued();
         if was_backlogged {
@@ -116,6 +113,7 @@ impl Outbound {
 
     /// Drops what is queued. Returns how many events and responses were in it.
     pub(super) fn discard(&mut self) -> u64 {
+        self.session.taken();
         let unsent = self.session.out();
         let lost = count_users(unsent);
         unsent.advance(unsent.len());

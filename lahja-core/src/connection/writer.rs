@@ -44,15 +44,6 @@ impl Connection {
         result
     }
 
-    /// As [`update`](Self::update), for a request or a response.
-    pub(crate) fn update_awaited<R>(&self, change: impl FnOnce(&mut Session) -> R) -> R {
-        let mut outbound = lock(&self.outbound);
-        let result = change(&mut outbound.session);
-        outbound.awaited += 1;
-        self.flush(outbound, &mut Burst::default());
-        result
-    }
-
     /// Changes the session under a lock of the caller's. Call [`send`](Self::send) when that is
     /// released, since a transport is the user's code.
     pub(crate) fn queue<R>(&self, change: impl FnOnce(&mut Session) -> R) -> R {

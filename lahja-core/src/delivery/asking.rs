@@ -28,7 +28,7 @@ pub(super) fn open(
 /// Asks one of several, of a request that is open.
 pub(super) fn ask(shared: &Shared, target: &Peer, id: u64, payload: &[u8]) -> Push {
     let Peer { connection, slot, .. } = target;
-    connection.update_awaited(|session| {
+    connection.update(|session| {
         let push = session.push_event(*slot, Some(id), payload);
         if push == Push::Queued {
             // Noted before the session is unlocked, so no response can come before it.
@@ -47,7 +47,7 @@ pub(super) fn ask_only(
     payload: &[u8],
 ) -> Result<Push, Closed> {
     let Peer { connection, slot, .. } = target;
-    connection.update_awaited(|session| {
+    connection.update(|session| {
         // Held until the request is noted, so no response can come before it.
         let mut pending = shared.pending();
         if pending.is_closed() {

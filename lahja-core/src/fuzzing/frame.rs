@@ -77,14 +77,15 @@ fn decode_pieces(bytes: &[u8], max_frame: usize, pieces: &[usize]) -> Found {
             let header = match decoder.next_frame() {
                 Ok(Some(content)) => {
                     found.push(content.to_vec());
-                    [content[0]]
+                    content.first_chunk().copied().unwrap_or_default()
                 }
                 Ok(None) => break,
                 Err(error) => return (found, Err(error)),
             };
-            let (alike, end) = find_all(decoder.next_alike(header, |len| len % 3 > 0), max_frame);
+            let (alike, end) = find_all(decoder.next_alike(header, |len| len % 7 > 0), max_frame);
             assert_eq!(end, Ok(()), "whole frames are taken");
-            assert!(alike.iter().all(|content| content[0] == header[0] && content.len() % 3 > 0));
+            let is_alike = |content: &[u8]| content.starts_with(&header) && content.len() % 7 > 0;
+            assert!(alike.iter().all(|content| is_alike(content)));
             found.extend(alike);
         }
         if rest.is_empty() {
