@@ -53,7 +53,7 @@ pub(crate) struct Delivery<E> {
 pub(crate) enum Begun<E> {
     /// Everybody has it.
     Done(Turn),
-    /// It is a request, and the only one to be asked has it: its waker is woken when it has ended.
+    /// It is a request, and the only one to be asked has it. Whoever asks is woken when it has ended.
     Asked,
     /// Somebody has no room yet.
     Waiting(Box<Delivery<E>>),
@@ -180,8 +180,8 @@ fn begin_with<E: Event>(
                 delivery.add(target, payload);
                 Some(Begun::Waiting(delivery))
             }
-            Push::Gone => None,
-            _ => Some(done),
+            Push::Gone | Push::TooLarge => None,
+            Push::Queued | Push::Missed => Some(done),
         })
     };
     let begun: Result<_, Closed> = encode(event, target.peer.max_frame, send)?;

@@ -237,9 +237,11 @@ impl FrameDecoder {
         Ok(Some(&self.buffer[content..self.start]))
     }
 
-    /// Takes the frames that come next, as long as they are whole, their contents begin with
-    /// `header`, and `take` agrees, which is told the length of the content. Returns them as they
-    /// came. What is wrong with a frame [`next_frame`](Self::next_frame) tells.
+    /// Takes the frames that come next, as long as they are whole and their contents begin with
+    /// `header`, and `take` agrees, which is asked of each such frame, in order, with the length of its
+    /// content in bytes. Returns those frames as they came, each behind its length.
+    ///
+    /// A frame over the limit is left to [`next_frame`](Self::next_frame), which tells what is wrong.
     #[inline]
     pub fn next_alike(&mut self, header: [u8; 3], mut take: impl FnMut(usize) -> bool) -> &[u8] {
         let arrived = &self.buffer[self.start..self.end];

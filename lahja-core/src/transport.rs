@@ -45,13 +45,18 @@ pub trait FrameReader: Send + 'static {
     /// The bytes are no frames.
     fn next_frame(&mut self) -> Result<Option<&[u8]>, FrameError>;
 
-    /// Takes the frames that come next, as long as they have arrived as a whole, their contents
-    /// begin with `header`, and `take` agrees, which is told the length of the content. Returns them
-    /// as they came, each [behind its length](crate::FrameDecoder).
+    /// Takes the frames that come next, as long as they have arrived as a whole and their contents
+    /// begin with `header`, and `take` agrees, which is asked of each such frame, in order, with the
+    /// length of its content in bytes. Returns exactly the frames that it agreed to, as they came: each
+    /// behind the length of its content, of four bytes, the lowest first.
     ///
-    /// It is faster than to take one after the other, and may leave any of them to
-    /// [`next_frame`](Self::next_frame).
-    fn next_alike(&mut self, _header: [u8; 3], _take: impl FnMut(usize) -> bool) -> &[u8] {
+    /// That is faster than to take one after the other. A transport that does not do it leaves them to
+    /// [`next_frame`](Self::next_frame), as it leaves a frame with which something is wrong.
+    fn next_alike(&mut self, header: [u8; 3], take: impl FnMut(usize) -> bool) -> &[u8]
+    where
+        Self: Sized,
+    {
+        let _ = (header, take);
         &[]
     }
 

@@ -25,6 +25,14 @@ pub(super) struct Outbound {
     pub(super) waker: Option<Waker>,
     /// Whether the writer loop has been woken and has not run since.
     pub(super) scheduled: bool,
+    /// Whether frames have gathered for the writer loop since a frame was last written by itself, or
+    /// left to the loop for that.
+    ///
+    /// Whoever makes many requests at once, or answers them, would write the first alone each time,
+    /// which wakes the peer for little, and again soon after. So once frames have gathered, the next one
+    /// is left to the writer loop, too, however late it comes. If no others gather behind it, the one
+    /// after that is written at once again.
+    pub(super) is_followed: bool,
     /// Whether the transport took no more the last time a caller wrote.
     pub(super) blocked: bool,
     /// Where in the output ends what was handed to the writer last.
@@ -70,6 +78,7 @@ impl Outbound {
             writer: Some(Writer { io, frames, is_pending: false }),
             waker: None,
             scheduled: false,
+            is_followed: false,
             blocked: false,
             loaded: 0,
             is_writing: false,

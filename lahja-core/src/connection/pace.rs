@@ -2,31 +2,23 @@
 
 use std::time::{Duration, Instant};
 
-use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use crate::sync::atomic::{AtomicU64, Ordering};
 
 /// Between two writes by callers of an endpoint passes at least this long, or the writer loops take
 /// over: a system call for a small frame takes about 1 us on each side.
 const INTERVAL: Duration = Duration::from_micros(4);
 
-/// When the callers of an endpoint wrote last, to whichever connection, and whether frames came in
-/// crowds.
-///
-/// Whoever makes many requests at once, or answers them, would write the first alone each time, which
-/// wakes the peer for little, and again soon after. So once frames have gathered for the writer loop,
-/// the next one is left to it, too, however late it comes. If no others gather behind it, the one after
-/// that is written at once again.
+/// When the callers of an endpoint wrote last, to whichever connection.
 #[derive(Debug)]
 pub(crate) struct Pace {
     start: Instant,
     // Nanoseconds from the start, and one. Zero: nobody has written yet.
     last: AtomicU64,
-    // Whether frames have gathered for the writer loop since a caller was last slow.
-    is_followed: AtomicBool,
 }
 
 impl Pace {
     pub(crate) fn new(start: Instant) -> Self {
-        Self { start, last: AtomicU64::new(0), is_followed: AtomicBool::new(false) }
+        Self { start, last: AtomicU64::new(0) }
     }
 
     /// Notes that a caller has written.
@@ -34,19 +26,9 @@ impl Pace {
         self.last.store(self.nanos(now) + 1, Ordering::Relaxed);
     }
 
-    /// Notes that a frame is queued behind another that waits for the writer loop.
-    pub(super) fn follow(&self) {
-        if !self.is_followed.load(Ordering::Relaxed) {
-            self.is_followed.store(true, Ordering::Relaxed);
-        }
-    }
-
     fn is_slow(&self, now: Instant) -> bool {
         let last = self.last.load(Ordering::Relaxed);
-        if last != 0 && self.nanos(now) < last + INTERVAL.as_nanos() as u64 {
-            return false;
-        }
-        !self.is_followed.swap(false, Ordering::Relaxed)
+        last == 0 || self.nanos(now) >= last + INTERVAL.as_nanos() as u64
     }
 
     fn nanos(&self, now: Instant) -> u64 {
@@ -79,23 +61,8 @@ mod tests {
         let is_slow = |after: Duration| Burst::default().is_slow(&pace, || start + after);
         assert!(is_slow(Duration::ZERO));
         pace.wrote(start);
-        assert!(is_slow(Duration::from_micros(5)));
         assert!(!is_slow(Duration::from_micros(3)));
-    }
-
-    #[test]
-    fn the_first_of_many_waits_for_the_others_once_it_was_followed() {
-        let start = Instant::now();
-        let pace = Pace::new(start);
-        let is_slow =
-            |micros| Burst::default().is_slow(&pace, || start + Duration::from_micros(micros));
-        assert!(is_slow(0));
-        pace.wrote(start);
-        assert!(!is_slow(1));
-        assert!(is_slow(100));
-        pace.follow();
-        assert!(!is_slow(200));
-        assert!(is_slow(300));
+        assert!(is_slow(Duration::from_micros(5)));
     }
 
     #[test]

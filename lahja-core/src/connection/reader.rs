@@ -92,7 +92,7 @@ struct Inbound<'a> {
     // lock. It is right because frames and acknowledgements come in order.
     entries: Vec<Option<Entry>>,
     // The numbers of the entries that may have something staged. What comes of one type does not
-    // overtake that of another: they are queued together, and everything but packed events alone.
+    // overtake that of another: packed events are queued together, and before anything else that comes.
     open: Vec<u32>,
     // The run at hand, which is that of an open entry.
     run: Option<Run>,

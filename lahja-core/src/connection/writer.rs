@@ -93,10 +93,6 @@ impl Connection {
     pub(crate) fn push_event(&self, slot: Slot, payload: &[u8], burst: &mut Burst) -> (Push, Turn) {
         let mut outbound = lock(&self.outbound);
         let push = outbound.session.push_event(slot, None, payload);
-        if outbound.is_gathering() {
-            self.pace.follow();
-            return (push, Turn::GoesOn);
-        }
         (push, self.flush(outbound, burst))
     }
 
@@ -138,13 +134,18 @@ impl Connection {
     }
 
     /// Writes what is queued if it is this caller's turn, else leaves it to the writer loop.
+    #[inline]
     fn flush(&self, mut outbound: MutexGuard<'_, Outbound>, burst: &mut Burst) -> Turn {
-        let queued = outbound.session.out().len();
-        let is_full = outbound.is_full();
         if outbound.is_gathering() {
-            self.pace.follow();
+            outbound.is_followed = true;
             return Turn::GoesOn;
         }
+        self.flush_or_schedule(outbound, burst)
+    }
+
+    fn flush_or_schedule(&self, mut outbound: MutexGuard<'_, Outbound>, burst: &mut Burst) -> Turn {
+        let queued = outbound.session.out().len();
+        let is_full = outbound.is_full();
         if queued == 0 {
             if outbound.session.has_ended() {
                 let waker = outbound.schedule();
@@ -167,7 +168,10 @@ impl Connection {
             return Turn::GoesOn;
         }
         let has_to_wait = outbound.blocked || outbound.session.has_ended();
-        if has_to_wait || !(is_full || burst.is_slow(&self.pace, || self.now())) {
+        let is_slow = is_full
+            || burst.is_slow(&self.pace, || self.now())
+                && !std::mem::take(&mut outbound.is_followed);
+        if has_to_wait || !is_slow {
             let waker = outbound.schedule();
             drop(outbound);
             waker.inspect(Waker::wake_by_ref);

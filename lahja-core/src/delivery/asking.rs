@@ -53,15 +53,14 @@ pub(super) fn ask_only(
         if pending.is_closed() {
             return Err(Closed);
         }
-        match session.push_event(*slot, Some(question.id), payload) {
-            Push::Queued => {}
-            // A request is not missed: it waits for room.
-            Push::Full | Push::Missed => return Ok(Push::Full),
-            Push::Gone | Push::TooLarge => return Ok(Push::Gone),
+        let push = session.push_event(*slot, Some(question.id), payload);
+        debug_assert_ne!(push, Push::Missed, "a request waits for room");
+        if push != Push::Queued {
+            return Ok(push);
         }
         let asked = Asked::Peer { connection: connection.id, end: session.queued() };
         let is_open = pending.open_for(question, asked);
         debug_assert!(is_open, "the table has just been open");
-        Ok(Push::Queued)
+        Ok(push)
     })
 }

@@ -26,7 +26,7 @@ pub(crate) const MAX_PACKED: usize = 4 * 1024;
 /// within the part of it that glibc keeps for each thread, which is 7 pieces of a size.
 const AT_ONCE: usize = 6;
 
-/// How many bytes are decoded at a time, or one event. What they may claim is a multiple of it.
+/// So many bytes into what is decoded at a time no other event begins, which bounds what they claim.
 const AT_ONCE_BYTES: usize = 1024;
 
 /// Payloads of one topic from one peer. Dropping it gives back the credit of those it still has.

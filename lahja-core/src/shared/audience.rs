@@ -2,10 +2,10 @@
 //!
 //! To look it up takes the lock of the endpoint's tables and a reference count, which together cost
 //! as much as encoding a small event. So a thread keeps the audiences of the types that it has
-//! broadcast last, and looks again when the tables have changed since. With what it finds then it
-//! lets all audiences go that tables have changed since. What a thread that broadcasts no more keeps
-//! of an endpoint that is gone is names, tables and emptied buffers: no descriptor, and nothing of a
-//! user's.
+//! broadcast last, and looks again when the tables have changed since. When it keeps what it finds
+//! then at a place that is free, it lets all audiences go that tables have changed since. What a thread
+//! keeps of an endpoint that is gone is names, tables and emptied buffers: no descriptor, and nothing
+//! of a user's.
 
 use std::any::TypeId;
 use std::cell::Cell;
@@ -74,7 +74,7 @@ impl Audience {
 }
 
 thread_local! {
-    // Each at one of the two places of its type.
+    // Each at one of the places of its type.
     static KEPT: [Cell<Option<Arc<Audience>>>; MAX_KEPT] =
         const { [const { Cell::new(None) }; MAX_KEPT] };
 }
@@ -151,11 +151,11 @@ fn is_occupied(place: u8) -> bool {
 
 /// Returns where a thread may keep the audience of a type.
 #[inline]
-fn places(event: TypeId) -> [u8; 2] {
+fn places(event: TypeId) -> [u8; 4] {
     let mut hasher = TypeIdHasher::default();
     event.hash(&mut hasher);
     let place = hasher.finish() as u8;
-    [place, place ^ 1]
+    [place, place ^ 1, place ^ 2, place ^ 3]
 }
 
 #[cfg(all(test, not(shuttle)))]
@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn what_tables_have_changed_since_goes_with_the_next_look_at_one() {
+    fn what_tables_have_changed_since_goes_with_the_next_that_is_kept() {
         let (one, other) = (shared("one"), shared("other"));
         let firsts = [audience::<First>(&one), audience::<First>(&other)];
         one.registry().changes();
@@ -207,8 +207,8 @@ mod tests {
     }
 
     #[test]
-    fn two_endpoints_of_a_thread_do_not_displace_each_other() {
-        let shared = [shared("one"), shared("other")];
+    fn four_endpoints_of_a_thread_do_not_displace_each_other() {
+        let shared = ["a", "b", "c", "d"].map(shared);
         for _ in 0..2 {
             for shared in &shared {
                 audience::<First>(shared);

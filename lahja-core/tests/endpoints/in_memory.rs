@@ -1,13 +1,16 @@
 //! Endpoints of one process, joined in memory: the public face from end to end.
 
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use crate::common::{Number, Question, Text, build, join, mesh, run, settle, with_limits};
 use futures_lite::future::{poll_once, yield_now, zip};
 use lahja_core::{
-    BroadcastError, ConnectError, Lagged, Limits, Overflow, Received, Scope, memory_pair,
+    BroadcastError, ConnectError, FrameError, FrameReader, Lagged, Limits, MemoryTransport,
+    Overflow, Received, Scope, Transport, memory_pair,
 };
 
 #[test]
@@ -23,6 +26,65 @@ fn an_event_reaches_every_subscriber_and_oneself() {
             let event = stream.next().await.unwrap().unwrap();
             assert_eq!(*event, Number(7));
             assert_eq!(event.origin(), "a");
+        }
+    });
+}
+
+/// A transport that takes one frame after the other.
+struct OneByOne(MemoryTransport);
+
+struct OneByOneReader(<MemoryTransport as Transport>::Reader);
+
+impl Transport for OneByOne {
+    type Reader = OneByOneReader;
+    type Writer = <MemoryTransport as Transport>::Writer;
+
+    fn split(self) -> (Self::Reader, Self::Writer) {
+        let (reader, writer) = self.0.split();
+        (OneByOneReader(reader), writer)
+    }
+}
+
+impl FrameReader for OneByOneReader {
+    fn poll_fill(&mut self, context: &mut Context<'_>) -> Poll<io::Result<bool>> {
+        self.0.poll_fill(context)
+    }
+
+    fn next_frame(&mut self) -> Result<Option<&[u8]>, FrameError> {
+        self.0.next_frame()
+    }
+
+    fn finish(&self) -> Result<(), FrameError> {
+        self.0.finish()
+    }
+
+    fn set_max_frame(&mut self, max_frame: usize) {
+        self.0.set_max_frame(max_frame);
+    }
+}
+
+#[test]
+fn a_transport_need_not_take_frames_together() {
+    run(|runtime| async move {
+        let [a, b] = ["a", "b"].map(|name| build(&runtime, name, |builder| builder));
+        let (one, other) = memory_pair();
+        let (near, far) = zip(a.attach(OneByOne(one)), b.attach(OneByOne(other))).await;
+        near.unwrap();
+        far.unwrap();
+        let (mut numbers, mut texts) = (b.stream::<Number>(), b.stream::<Text>());
+        numbers.ready().await.unwrap();
+        texts.ready().await.unwrap();
+        for n in 0..100 {
+            a.broadcast(Number(n)).await.unwrap();
+            if n % 7 == 0 {
+                a.broadcast(Text(n.to_string())).await.unwrap();
+            }
+        }
+        for n in 0..100 {
+            assert_eq!(*numbers.next().await.unwrap().unwrap(), Number(n));
+            if n % 7 == 0 {
+                assert_eq!(texts.next().await.unwrap().unwrap().0, n.to_string());
+            }
         }
     });
 }

@@ -72,7 +72,7 @@ pub(super) async fn everything(
                 receipt.take(&drops.next().await.ok_or("the bus is closed")??.0);
             }
             control.done(&receipt.tally()?)?;
-            // Others, which are not done, are not told that this one wants no more.
+            // The subscription stays: to tell the other processes of its end takes their time.
             endpoint.closed().await;
             Ok(())
         }

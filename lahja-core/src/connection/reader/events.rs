@@ -1,4 +1,4 @@
-//! What a reader makes of events: staged topic by topic, small ones packed as they came.
+//! What a reader makes of events: staged for each topic, small ones packed as they came.
 
 use std::sync::Arc;
 
@@ -12,9 +12,6 @@ use crate::reply::Reply;
 use crate::sync::lock;
 use crate::topic::{AnyStage, Wakes};
 use crate::transport::FrameReader;
-
-/// How many topics gather events of a batch at once.
-const MAX_OPEN: usize = 256;
 
 /// What one number stands for.
 pub(super) struct Entry {
@@ -83,7 +80,7 @@ impl Inbound<'_> {
         let room = run.packed.inlet().room();
         let (mut count, mut charged) = (0, 0);
         let frames = reader.next_alike(run.header, |len| {
-            let len = len - run.header.len();
+            let len = len.saturating_sub(run.header.len());
             let takes = len <= MAX_PACKED && charged < room;
             if takes {
                 count += 1;
@@ -98,15 +95,21 @@ impl Inbound<'_> {
         self.received.bytes += frames.len() as u64;
     }
 
-    /// Takes an event that asks for nothing and does not belong to the run at hand. Tells whether its
-    /// number is known.
+    /// Takes an event that asks for nothing. Tells whether its number is known.
     pub(super) fn receive_plain(
         &mut self,
         number: u32,
         content: &[u8],
         payload: &[u8],
     ) -> Result<bool, ProtocolError> {
-        self.lay_down_run();
+        match &mut self.run {
+            Some(run) if run.number == number && payload.len() <= MAX_PACKED => {
+                run.packed.inlet().receive(payload.len())?;
+                run.packed.push(content);
+                return Ok(true);
+            }
+            _ => self.lay_down_run(),
+        }
         let Some(Some(entry)) = self.entries.get_mut(number as usize) else {
             return Ok(false);
         };
@@ -130,7 +133,7 @@ impl Inbound<'_> {
         payload: &[u8],
     ) -> Result<(), ProtocolError> {
         let Some(Some(entry)) = self.entries.get(number as usize) else { return Ok(()) };
-        let joins = entry.stage.is_current() && entry.stage.packs() && self.open.len() < MAX_OPEN;
+        let joins = entry.stage.is_current() && entry.stage.packs();
         if payload.len() > MAX_PACKED || !joins {
             self.stage_alone(number);
         }

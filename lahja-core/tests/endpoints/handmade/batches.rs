@@ -7,6 +7,7 @@ use std::task::{Context, Poll, Waker};
 use futures_core::Stream;
 use futures_lite::future::poll_once;
 use lahja_core::{Endpoint, Event, EventStream, Limits, Received};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::{Number, Peer, Question, Text, settle, wire};
 use crate::common::{TestRuntime, build, run, with_limits};
@@ -144,6 +145,62 @@ fn wherever_in_a_row_an_event_is_malformed_the_others_arrive_and_all_credit_come
             assert!(poll_once(stream.next()).await.is_none());
             assert_eq!(a.stats().malformed_payloads, u64::from(malformed) + 1);
             assert_eq!(credit(&mut peer).await, 20 * CHARGE);
+        }
+    });
+}
+
+/// Panics while it is decoded, if it is 77.
+#[derive(Debug, Serialize, Event)]
+#[event(name = "handmade.Number")]
+struct Fragile(u64);
+
+impl<'de> Deserialize<'de> for Fragile {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let Number(number) = Number::deserialize(deserializer)?;
+        assert_ne!(number, 77, "it is fragile");
+        Ok(Self(number))
+    }
+}
+
+#[test]
+fn an_event_of_a_row_that_panics_while_it_is_decoded_costs_those_around_it_nothing() {
+    run(|runtime| async move {
+        let mut limits = Limits::default();
+        limits.window = 20 * CHARGE as u32;
+        let (a, mut stream, mut peer, topic) = subscribed::<Fragile>(&runtime, limits).await;
+        say_numbers(
+            &peer,
+            topic,
+            [77].into_iter().chain(1..=8).chain([77, 77]).chain(9..=16).chain([77]),
+        );
+        for n in 1..=16 {
+            assert_eq!(next(&mut stream).await.0, n);
+        }
+        assert!(poll_once(stream.next()).await.is_none());
+        assert_eq!(a.stats().malformed_payloads, 4);
+        assert_eq!(credit(&mut peer).await, 20 * CHARGE);
+    });
+}
+
+#[test]
+fn a_stream_that_is_dropped_in_a_row_gives_back_the_credit_of_what_is_left_of_it() {
+    run(|runtime| async move {
+        let mut limits = Limits::default();
+        limits.window = 20 * CHARGE as u32;
+        for taken in 0..8 {
+            let (a, mut stream, mut peer, topic) =
+                subscribed::<Number>(&runtime, limits.clone()).await;
+            say_numbers(&peer, topic, 0..20);
+            settle().await;
+            for n in 0..taken {
+                assert_eq!(next(&mut stream).await.0, n);
+            }
+            // The topic goes on for this one.
+            let mut other = a.stream::<Number>();
+            drop(stream);
+            assert_eq!(credit(&mut peer).await, 20 * CHARGE, "{taken} were taken");
+            say_numbers(&peer, topic, [20]);
+            assert_eq!(next(&mut other).await.0, 20);
         }
     });
 }

@@ -1,6 +1,7 @@
 //! How requests end when a peer goes in the middle of one, or answers badly.
 
 use std::pin::pin;
+use std::time::Duration;
 
 use futures_lite::future::poll_once;
 use lahja_core::{Endpoint, Event, RequestError};
@@ -86,6 +87,57 @@ fn many_requests_at_once_leave_a_few_at_a_time_while_their_task_goes_on() {
             left.extend((count > 0).then_some(count));
         }
         assert_eq!(left, [14; 4]);
+    });
+}
+
+#[test]
+fn requests_that_have_to_wait_do_not_keep_events_from_gathering() {
+    run(|runtime| async move {
+        let a = Endpoint::builder("a").unwrap().build(Clock::new(&runtime));
+        // Of questions the peer takes one at a time.
+        let topics = [(wire::topic::<Question>(), 1), (wire::topic::<Number>(), 1 << 20)];
+        let mut peer = Peer::join(&a, "x", &topics).await;
+        settle().await;
+        let mut requests: Vec<_> = (0..20).map(|n| a.request(Question(n)).into_future()).collect();
+        for request in &mut requests {
+            assert!(poll_once(request).await.is_none());
+        }
+        settle().await;
+        while poll_once(peer.next()).await.is_some() {}
+        for n in 0..2 {
+            poll_once(a.broadcast(Number(n)).into_future()).await.unwrap().unwrap();
+        }
+        assert!(poll_once(peer.next()).await.is_none());
+        settle().await;
+        for _ in 0..2 {
+            assert!(poll_once(peer.hear(wire::kind::EVENT)).await.is_some());
+        }
+    });
+}
+
+#[test]
+fn a_frame_that_comes_late_is_written_at_once_unless_others_gathered_before_it() {
+    run(|runtime| async move {
+        let clock = Clock::new(&runtime);
+        let a = Endpoint::builder("a").unwrap().build(clock.clone());
+        let mut peer = Peer::join(&a, "x", QUESTIONS).await;
+        let mut requests = Vec::new();
+        // How many are made at once, and how many of these have left before the writer loop runs.
+        for (made, expected) in [(1, 1), (1, 1), (4, 1), (1, 0), (1, 1), (2, 1), (1, 1)] {
+            settle().await;
+            while poll_once(peer.next()).await.is_some() {}
+            clock.advance(Duration::from_millis(1));
+            for n in 0..made {
+                let mut request = a.request(Question(n)).without_timeout().into_future();
+                assert!(poll_once(&mut request).await.is_none());
+                requests.push(request);
+            }
+            let mut left = 0;
+            while poll_once(peer.hear(wire::kind::EVENT)).await.is_some() {
+                left += 1;
+            }
+            assert_eq!(left, expected, "of {made}");
+        }
     });
 }
 
