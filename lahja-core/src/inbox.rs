@@ -2,6 +2,7 @@
 
 mod charge;
 mod packed;
+mod queue;
 mod whole;
 
 use std::collections::VecDeque;
@@ -25,6 +26,7 @@ pub(crate) use packed::{MAX_PACKED, Packed, Unpacking};
 pub(crate) use whole::Whole;
 
 use charge::LocalRoom;
+use queue::Queue;
 
 /// What happens to events that arrive faster than a subscription consumes them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
@@ -83,17 +85,6 @@ pub(crate) struct Inbox<E> {
 /// What a reader of an endpoint holds while it queues a batch for several subscriptions, so that
 /// whoever sees a part of the batch sees all of it.
 pub(crate) type Gate = Arc<Mutex<()>>;
-
-struct Queue<E> {
-    entries: VecDeque<Entry<E>>,
-    // Set with a part of such a batch, until that is seen.
-    gate: Option<Gate>,
-    // How many of the entries are events, and how large these are; used only if some may be dropped.
-    events: usize,
-    bytes: usize,
-    waker: Option<Waker>,
-    closed: bool,
-}
 
 /// One entry of a queue.
 pub(crate) enum Entry<E> {
@@ -366,45 +357,6 @@ impl<E> Inbox<E> {
 pub(crate) enum Rest {
     Keep,
     Discard,
-}
-
-impl<E> Queue<E> {
-    fn lag_last(&mut self, count: u64) {
-        match self.entries.back_mut() {
-            Some(Entry::Item(Item::Lagged(Lagged(lost)))) => *lost = lost.saturating_add(count),
-            _ => self.entries.push_back(Entry::lagged(count)),
-        }
-    }
-
-    fn push(&mut self, event: Received<E>, charge: Charge) {
-        self.events += 1;
-        self.bytes += charge.bytes();
-        self.entries.push_back(Entry::Item(Item::Event(event, charge)));
-    }
-
-    fn pop(&mut self) -> Option<Entry<E>> {
-        let entry = self.entries.pop_front();
-        if let Some(Entry::Item(Item::Event(_, charge))) = &entry {
-            self.events -= 1;
-            self.bytes -= charge.bytes();
-        }
-        entry
-    }
-
-    /// Turns the first event into a gap.
-    fn drop_first(&mut self) -> Option<Entry<E>> {
-        let mut lost = 1;
-        let mut dropped = self.pop();
-        if let Some(Entry::Item(Item::Lagged(Lagged(before)))) = dropped {
-            lost = before.saturating_add(lost);
-            dropped = self.pop();
-        }
-        match self.entries.front_mut() {
-            Some(Entry::Item(Item::Lagged(Lagged(after)))) => *after = after.saturating_add(lost),
-            _ => self.entries.push_front(Entry::lagged(lost)),
-        }
-        dropped
-    }
 }
 
 #[cfg(test)]

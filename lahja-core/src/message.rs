@@ -39,11 +39,13 @@
 
 mod header;
 mod hello;
+mod plain;
 
 use crate::error::ProtocolError;
 use crate::hash;
 
 pub(crate) use hello::{Hello, MAX_GROUPS};
+pub(crate) use plain::PlainHeader;
 
 use header::{Header, put_event, put_numbers, put_text, put_varint};
 
@@ -191,9 +193,6 @@ pub(crate) enum FailureReason {
     Other = 0,
 }
 
-/// What most events begin with: those that ask for nothing, have no options, and a number of one byte.
-pub(crate) type PlainHeader = [u8; 3];
-
 impl Message<'_> {
     /// Counts what losing the message loses of what users handed over: the event or response that
     /// it is, or the word of events that the peer has missed.
@@ -296,24 +295,6 @@ impl Message<'_> {
                 | Message::Response { .. }
                 | Message::Failure { .. }
         )
-    }
-
-    /// Returns the header of an event that asks for nothing, if its number takes one byte.
-    pub(crate) fn plain_event(number: u32, request: Option<u64>) -> Option<PlainHeader> {
-        match (number, request) {
-            (0..0x80, None) => Some([kind::EVENT, 0, number as u8]),
-            _ => None,
-        }
-    }
-
-    /// Reads an event that asks for nothing, has no options and a number of one byte: the bulk of
-    /// what arrives. Any other content is `None`, and for [`decode`](Self::decode) to read.
-    #[inline]
-    pub(crate) fn decode_plain_event(content: &[u8]) -> Option<(u32, &[u8])> {
-        match *content {
-            [kind::EVENT, 0, number @ 0..0x80, ref payload @ ..] => Some((number.into(), payload)),
-            _ => None,
-        }
     }
 
     /// Reads the content of a frame.

@@ -157,7 +157,7 @@ impl<Q: Request> RequestFuture<'_, Q> {
         assert!(self.request.is_some(), "a request is polled after it was ready");
         let shared = self.slot.shared;
         let deadline = self.timeout.and_then(|timeout| shared.runtime.now().checked_add(timeout));
-        // They count up from 1: small numbers take few bytes in a header.
+        // They count up: small numbers take few bytes in a header.
         let id = shared.next_id();
         self.slot.id = Some(id);
         let question = Question { id, deadline, decode: decode::<Q>, waker };

@@ -72,11 +72,11 @@ impl Shared {
         runtime: Arc<dyn Runtime>,
     ) -> Arc<Self> {
         let registry = Registry::default();
-        let now = runtime.now();
         let shared = Arc::new(Self {
             trouble: Trouble::new(name.clone()),
-            pace: Arc::new(Pace::new(now)),
+            pace: Arc::new(Pace::new(runtime.now())),
             gate: Gate::default(),
+            clock: Clock::new(runtime.now()),
             name,
             groups,
             limits: limits.raised(),
@@ -87,15 +87,13 @@ impl Shared {
             version: registry.version(),
             registry: Mutex::new(registry),
             pending: Mutex::default(),
-            clock: Clock::new(now),
             connections_changed: Notify::new(),
             subscriptions_changed: Notify::new(),
             closing: Notify::new(),
             servers: AtomicUsize::new(0),
             seat: Mutex::new(None),
         });
-        let sweeping = clock::sweep(shared.clone());
-        shared.runtime.spawn(Box::pin(sweeping));
+        shared.runtime.spawn(Box::pin(clock::sweep(shared.clone())));
         shared
     }
 
