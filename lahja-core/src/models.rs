@@ -14,12 +14,12 @@
 use std::collections::VecDeque;
 use std::env;
 use std::future::pending;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::task::{Context, Waker};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use futures_lite::future::zip;
+use futures_lite::future::{poll_once, zip};
 use serde::{Deserialize, Serialize};
 use shuttle::{check_pct, check_random, future, thread};
 
@@ -100,6 +100,11 @@ impl Runtime for Model {
     fn sleep(&self, _: Duration) -> BoxFuture {
         Box::pin(pending())
     }
+
+    fn now(&self) -> Instant {
+        static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+        *START
+    }
 }
 
 /// Two endpoints that are connected. The window has room for two numbers.
@@ -147,6 +152,39 @@ fn a_consumer_gets_every_event_in_order_however_little_room_there_is() {
             for number in 0..6 {
                 assert_eq!(*stream.next().await.unwrap().unwrap(), Number(number));
             }
+            producer.await.unwrap();
+        });
+    });
+}
+
+#[test]
+fn whoever_sees_an_event_sees_those_of_other_types_before_it() {
+    check(|| {
+        Model::run(async |a, b| {
+            let (mut numbers, mut texts) = (b.stream::<Number>(), b.stream::<Text>());
+            numbers.ready().await.unwrap();
+            texts.ready().await.unwrap();
+            // The first of each type is looked at alone.
+            a.broadcast(Number(0)).await.unwrap();
+            a.broadcast(Text(String::new())).await.unwrap();
+            numbers.next().await.unwrap().unwrap();
+            texts.next().await.unwrap().unwrap();
+            // These leave together, since no time passes. The text is queued after both numbers.
+            let producer = future::spawn(async move {
+                a.broadcast(Number(1)).await.unwrap();
+                a.broadcast(Text(String::new())).await.unwrap();
+                a.broadcast(Number(2)).await.unwrap();
+            });
+            // It looks again and again: whoever sleeps is woken when all are queued.
+            let mut seen = 0;
+            while seen < 2 {
+                match poll_once(numbers.next()).await {
+                    Some(number) => seen = number.unwrap().unwrap().0,
+                    None => future::yield_now().await,
+                }
+            }
+            let text = poll_once(texts.next()).await;
+            assert!(text.is_some(), "the second number has overtaken the text");
             producer.await.unwrap();
         });
     });

@@ -1,4 +1,4 @@
-//! Events of a peer that are queued as they came, and decoded one by one when they are consumed.
+//! Events of a peer that are queued as they came, and decoded when they are consumed.
 //!
 //! A batch of small events so costs one allocation in the queue, and the allocations of each are
 //! made and freed while they are in the cache of whoever consumes it. A few are decoded at a time:
