@@ -170,8 +170,9 @@ fn memory() -> Group {
 }
 
 fn growth(scale: &Scale) -> Group {
+    // Each consumer receives as many, so that what its first events cost weighs the same.
+    let events = scale.count(100_000);
     let new = |consumers: usize| {
-        let events = scale.count(800_000) / consumers as u64;
         let name = format!("{consumers} processes");
         let new = Experiment::new(&name, Work::OneWay { events }, Figure::CpuPerDelivery);
         new.consumers(consumers).against_experiment("8 processes")

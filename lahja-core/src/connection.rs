@@ -1,5 +1,6 @@
 //! One connection: a session, the transport it speaks over, and the two loops that drive it.
 
+mod batch;
 mod ending;
 mod inlet;
 mod outbound;
@@ -25,13 +26,14 @@ use crate::runtime::Runtime;
 use crate::session::{PeerTraffic, Session, Slot, Traffic};
 use crate::shared::Shared;
 use crate::sync::{
-    Mutex,
+    Mutex, MutexGuard,
     atomic::{AtomicBool, Ordering},
     lock,
 };
 use crate::topic::AnyTopic;
 use crate::transport::Transport;
 
+pub(crate) use batch::{Append, Batch};
 pub(crate) use inlet::Inlet;
 pub(crate) use pace::{Burst, Pace};
 pub(crate) use writer::Turn;
@@ -127,7 +129,7 @@ impl Connection {
 
     /// Tells whether nothing can be sent any more, because either end has left.
     pub(crate) fn has_left(&self) -> bool {
-        lock(&self.outbound).session.has_ended()
+        self.outbound().session.has_ended()
     }
 
     /// Tells everybody who waits to look again.
@@ -153,18 +155,18 @@ impl Connection {
 
     /// Returns the epoch of the last announcement.
     pub(crate) fn epoch(&self) -> u64 {
-        lock(&self.outbound).session.epoch()
+        self.outbound().session.epoch()
     }
 
     /// Tells whether the peer has acknowledged every announcement up to `epoch`.
     pub(crate) fn is_acknowledged(&self, epoch: u64) -> bool {
-        lock(&self.outbound).session.is_acknowledged(epoch)
+        self.outbound().session.is_acknowledged(epoch)
     }
 
     /// Declares topics stalled whose producers have waited too long. Returns when to look again,
     /// and whether there was one, which whoever waits is to be told.
     pub(crate) fn sweep(&self, now: Instant, limit: Duration) -> (Option<Instant>, bool) {
-        lock(&self.outbound).session.sweep(now, limit)
+        self.outbound().session.sweep(now, limit)
     }
 
     /// Waits until the connection has ended and nothing more is read from it.
@@ -191,18 +193,18 @@ impl Connection {
 
     /// Tells whether the peer waits for an answer to its request `id`.
     pub(crate) fn is_asking(&self, id: u64) -> bool {
-        lock(&self.outbound).session.is_asking(id)
+        self.outbound().session.is_asking(id)
     }
 
     /// Returns what was queued to be sent and what was received.
     pub(crate) fn traffic(&self) -> PeerTraffic {
-        let sent = lock(&self.outbound).session.sent();
+        let sent = self.outbound().session.sent();
         PeerTraffic { sent, received: *lock(&self.received) }
     }
 
     /// Returns the bytes that wait to be written.
     pub(crate) fn unsent(&self) -> u64 {
-        let outbound = lock(&self.outbound);
+        let outbound = self.outbound();
         outbound.session.queued() - outbound.session.written()
     }
 
@@ -213,18 +215,18 @@ impl Connection {
 
     /// Tells whether a topic of the peer is stalled.
     pub(crate) fn is_stalled(&self) -> bool {
-        lock(&self.outbound).session.is_stalled()
+        self.outbound().session.is_stalled()
     }
 
     /// Says that somebody still waits for room for a topic, which another may have taken meanwhile.
     pub(crate) fn wait_on(&self, slot: Slot, now: Instant) {
-        lock(&self.outbound).session.wait_for_room(slot, now);
+        self.outbound().session.wait_for_room(slot, now);
     }
 
     /// Says that somebody waits for room for a topic.
     pub(crate) fn wait_for_room(&self, slot: Slot, now: Instant) -> EventListener {
         let listener = self.listen();
-        lock(&self.outbound).session.wait_for_room(slot, now);
+        self.outbound().session.wait_for_room(slot, now);
         listener
     }
 
@@ -269,7 +271,13 @@ impl Connection {
 
     /// Tells whether the peer was left out for defining a topic otherwise.
     pub(crate) fn has_mismatched(&self, slot: Slot) -> bool {
-        lock(&self.outbound).session.is_mismatched(slot)
+        self.outbound().session.is_mismatched(slot)
+    }
+
+    fn outbound(&self) -> MutexGuard<'_, Outbound> {
+        let mut outbound = lock(&self.outbound);
+        outbound.settle();
+        outbound
     }
 
     fn inlet(&self, number: u32) -> Option<Arc<Inlet>> {

@@ -5,6 +5,7 @@ mod encoding;
 mod local;
 mod now;
 mod parts;
+mod together;
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -25,6 +26,7 @@ use crate::topic::{Offer, offer};
 
 pub(crate) use encoding::encode;
 pub(crate) use now::begin_now;
+pub(crate) use together::Common;
 
 use asking::{Closed, ask, ask_only, open};
 use encoding::{Encoding, keep};
@@ -115,6 +117,13 @@ pub(crate) fn begin<E: Event>(
                     return;
                 }
             };
+            if request.is_none() && reach.is_everybody() {
+                let peers = &audience.targets.alike;
+                if let Some(its_turn) = audience.common.push(peers, payload, &mut burst) {
+                    (reached, turn) = (true, its_turn);
+                    return;
+                }
+            }
             for (at, target) in targets().enumerate() {
                 if is_asked(at, target) {
                     continue;

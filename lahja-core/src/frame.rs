@@ -6,6 +6,8 @@
 //!
 //! [`FrameBuffer`] holds frames on their way out, [`FrameDecoder`] finds them in what arrives.
 
+use std::sync::Arc;
+
 use crate::error::FrameError;
 
 /// Bytes of the length that precedes each frame's content.
@@ -31,24 +33,37 @@ const KEEP_CAPACITY: usize = 1024 * 1024;
 pub struct FrameBuffer {
     // Invariant: whole frames from index 0 on. Written frames stay until all are written.
     bytes: Vec<u8>,
-    // Invariant: at most `bytes.len()`; what lies before it has been written.
+    // What is held instead, as long as nothing is added: others hold the same frames. Invariant: not
+    // empty, and `bytes` is.
+    shared: Option<Arc<Vec<u8>>>,
+    // Invariant: at most the length of what is held; what lies before it has been written.
     written: usize,
 }
 
 impl FrameBuffer {
     /// Creates an empty buffer.
     pub const fn new() -> Self {
-        Self { bytes: Vec::new(), written: 0 }
+        Self { bytes: Vec::new(), shared: None, written: 0 }
+    }
+
+    /// Creates an empty buffer whose frames gather in this memory.
+    pub(crate) fn over(mut memory: Vec<u8>) -> Self {
+        memory.clear();
+        Self { bytes: memory, ..Self::new() }
     }
 
     /// Returns what is still to be written.
     pub fn bytes(&self) -> &[u8] {
-        &self.bytes[self.written..]
+        &self.held()[self.written..]
     }
 
     /// Returns how many bytes are still to be written.
     pub fn len(&self) -> usize {
-        self.bytes.len() - self.written
+        self.held().len() - self.written
+    }
+
+    fn held(&self) -> &Vec<u8> {
+        self.shared.as_deref().unwrap_or(&self.bytes)
     }
 
     /// Tells whether everything has been written.
@@ -80,10 +95,29 @@ impl FrameBuffer {
 
     /// Takes the unwritten bytes out as one vector and leaves the buffer empty.
     pub fn take_bytes(&mut self) -> Vec<u8> {
+        self.own();
         let mut bytes = std::mem::take(&mut self.bytes);
         bytes.drain(..self.written);
         self.written = 0;
         bytes
+    }
+
+    /// Appends whole frames that others send, too, without a copy of them unless there are more.
+    pub(crate) fn push_shared(&mut self, frames: &Arc<Vec<u8>>) {
+        if self.is_empty() && !frames.is_empty() {
+            self.shared = Some(frames.clone());
+        } else {
+            self.own();
+            self.bytes.extend_from_slice(frames);
+        }
+    }
+
+    /// Holds by itself what it holds.
+    #[inline]
+    fn own(&mut self) {
+        if let Some(shared) = self.shared.take() {
+            self.bytes.extend_from_slice(&shared);
+        }
     }
 
     /// Appends a frame of a short header and what follows it. Returns the frame's length, prefix
@@ -92,6 +126,7 @@ impl FrameBuffer {
     pub(crate) fn push_parts<const N: usize>(&mut self, header: [u8; N], payload: &[u8]) -> usize {
         let content = N + payload.len();
         let prefix = u32::try_from(content).expect("a frame is shorter than 4 GiB");
+        self.own();
         self.bytes.reserve(PREFIX_LEN + content);
         self.bytes.extend_from_slice(&prefix.to_le_bytes());
         self.bytes.extend_from_slice(&header);
@@ -103,6 +138,7 @@ impl FrameBuffer {
     /// prefix included.
     #[inline]
     pub(crate) fn push_with(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> usize {
+        self.own();
         let start = self.bytes.len();
         self.bytes.extend_from_slice(&[0; PREFIX_LEN]);
         write(&mut self.bytes);
@@ -115,12 +151,13 @@ impl FrameBuffer {
 
     /// Returns the content of every frame of which a byte is still to be written.
     pub(crate) fn unwritten(&self) -> impl Iterator<Item = &[u8]> {
+        let held = self.held();
         let mut start = 0;
         std::iter::from_fn(move || {
-            let prefix = self.bytes.get(start..start + PREFIX_LEN)?;
+            let prefix = held.get(start..start + PREFIX_LEN)?;
             let content = start + PREFIX_LEN;
             start = content + prefix_value(prefix);
-            Some((start, &self.bytes[content..start]))
+            Some((start, &held[content..start]))
         })
         .filter(|&(end, _)| end > self.written)
         .map(|(_, content)| content)
@@ -128,6 +165,7 @@ impl FrameBuffer {
 
     fn clear(&mut self) {
         self.written = 0;
+        self.shared = None;
         self.bytes.clear();
         if self.bytes.capacity() > KEEP_CAPACITY {
             self.bytes = Vec::new();
@@ -445,6 +483,32 @@ mod tests {
         buffer.advance(7);
         assert_eq!(buffer.unwritten().count(), 0);
         assert!(buffer.is_empty());
+    }
+
+    #[test]
+    fn frames_that_others_send_too_are_written_as_ones_own_and_stay_theirs() {
+        let theirs = Arc::new(frames(&[b"one", b"two"]));
+        for written in 0..=theirs.len() {
+            for more in [false, true] {
+                let mut buffer = FrameBuffer::new();
+                buffer.push_shared(&theirs);
+                assert_eq!(buffer.bytes().as_ptr(), theirs.as_ptr());
+                buffer.advance(written);
+                let mut expected = theirs[written..].to_vec();
+                if more {
+                    buffer.push(b"three");
+                    buffer.push_shared(&theirs);
+                    expected.extend(frames(&[b"three", b"one", b"two"]));
+                }
+                assert_eq!(buffer.len(), expected.len());
+                let unwritten = [true, written < 14, written < 7].iter().filter(|is| **is).count();
+                assert_eq!(buffer.unwritten().count(), if more { 3 } else { 0 } + unwritten - 1);
+                assert_eq!(buffer.bytes(), expected);
+                assert_eq!(buffer.take_bytes(), expected);
+                assert!(buffer.is_empty());
+            }
+        }
+        assert_eq!(Arc::strong_count(&theirs), 1);
     }
 
     #[test]

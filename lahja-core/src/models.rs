@@ -109,13 +109,20 @@ impl Runtime for Model {
 
 /// Two endpoints that are connected. The window has room for two numbers.
 async fn pair(model: &Model) -> [Endpoint; 2] {
-    let limits = Limits { poll_for: Duration::ZERO, window: 20, ..Limits::default() };
-    let [a, b] = ["a", "b"]
-        .map(|name| Endpoint::builder(name).unwrap().limits(limits.clone()).build(model.clone()));
+    let pair = [endpoint(model, "a", 20), endpoint(model, "b", 20)];
+    connect(&pair[0], &pair[1]).await;
+    pair
+}
+
+fn endpoint(model: &Model, name: &str, window: u32) -> Endpoint {
+    let limits = Limits { poll_for: Duration::ZERO, window, ..Limits::default() };
+    Endpoint::builder(name).unwrap().limits(limits).build(model.clone())
+}
+
+async fn connect(a: &Endpoint, b: &Endpoint) {
     let (near, far) = memory_pair();
     let (near, far) = zip(a.attach(near), b.attach(far)).await;
     near.and(far).unwrap();
-    [a, b]
 }
 
 #[test]
@@ -252,6 +259,60 @@ fn producers_on_two_threads_share_the_room_of_one_consumer() {
             }
             for producer in producers {
                 producer.await.unwrap();
+            }
+        });
+    });
+}
+
+#[test]
+fn two_consumers_get_every_event_in_order_whoever_else_broadcasts() {
+    check(|| {
+        let model = Model::default();
+        future::block_on(async {
+            let a = endpoint(&model, "a", 20);
+            // One has room for all of it, the other waits.
+            let consumers = [endpoint(&model, "b", 1 << 20), endpoint(&model, "c", 60)];
+            let mut streams = Vec::new();
+            for consumer in &consumers {
+                connect(&a, consumer).await;
+                streams.push((consumer.stream::<Number>(), consumer.stream::<Text>()));
+            }
+            for (numbers, texts) in &streams {
+                numbers.ready().await.unwrap();
+                texts.ready().await.unwrap();
+            }
+            // The first is written at once, and what follows gathers, since no time passes.
+            a.broadcast(Number(0)).await.unwrap();
+            let others = future::spawn({
+                let a = a.clone();
+                async move { a.broadcast(Text(String::new())).await.unwrap() }
+            });
+            let producer = future::spawn({
+                let a = a.clone();
+                async move {
+                    for number in 1..6 {
+                        a.broadcast(Number(number)).await.unwrap();
+                    }
+                }
+            });
+            let consuming = streams.into_iter().map(|(mut numbers, mut texts)| {
+                future::spawn(async move {
+                    for number in 0..6 {
+                        assert_eq!(*numbers.next().await.unwrap().unwrap(), Number(number));
+                    }
+                    texts.next().await.unwrap().unwrap();
+                })
+            });
+            let tasks: Vec<_> = consuming.chain([others, producer]).collect();
+            for task in tasks {
+                task.await.unwrap();
+            }
+            let [b, c] = consumers;
+            let limit = Duration::MAX;
+            zip(a.close(limit), zip(b.close(limit), c.close(limit))).await;
+            drop((a, b, c));
+            while model.tasks.load(Ordering::Relaxed) > 0 {
+                future::yield_now().await;
             }
         });
     });

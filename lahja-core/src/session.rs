@@ -27,6 +27,7 @@ use crate::message::{FailureReason, Hello, Message, OLDEST_VERSION, Refusal, VER
 
 pub(crate) use handle::Happening;
 pub(crate) use parts::{MAX_SPARE, PART, WHOLE};
+pub(crate) use send::Allowance;
 pub use traffic::{PeerTraffic, Traffic};
 
 use parts::Gathering;

@@ -1,11 +1,13 @@
 //! What is on its way out of one connection: the session, whose output it is, and the transport.
 
 use std::io;
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
+use super::batch::{Batch, Frames};
 use crate::frame::{FrameBuffer, READ_CHUNK};
 use crate::message::Message;
-use crate::session::Session;
+use crate::session::{Session, Slot};
 use crate::transport::FrameWriter;
 
 /// With this much queued a caller writes at once. Less costs system calls, more leaves the consumer
@@ -19,6 +21,9 @@ const WRITE_EXCHANGES_AT: usize = 14;
 /// The sending side of a connection.
 pub(super) struct Outbound {
     pub(super) session: Session,
+    /// Events of a topic that are queued behind what the session has queued. Look at the session once
+    /// [`settle`](Self::settle) has queued them there.
+    pub(super) batch: Option<(Slot, Arc<Batch>)>,
     /// Taken by whoever writes.
     pub(super) writer: Option<Writer>,
     /// The writer loop, while it waits.
@@ -75,6 +80,7 @@ impl Outbound {
         let frames = FrameBuffer::new();
         Self {
             session,
+            batch: None,
             writer: Some(Writer { io, frames, is_pending: false }),
             waker: None,
             scheduled: false,
@@ -85,6 +91,22 @@ impl Outbound {
             failed: false,
             lost: 0,
             undelivered: None,
+        }
+    }
+
+    /// Ends the batch that others may add to, and queues what is in it.
+    #[inline]
+    pub(super) fn settle(&mut self) {
+        if let Some((slot, batch)) = self.batch.take() {
+            self.settle_batch(slot, &batch);
+        }
+    }
+
+    #[cold]
+    fn settle_batch(&mut self, slot: Slot, batch: &Batch) {
+        if let Some(Frames { bytes, count, charged }) = batch.leave() {
+            self.session.push_shared(slot, &bytes, count, charged);
+            self.is_followed |= count > 1;
         }
     }
 

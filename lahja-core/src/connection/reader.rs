@@ -196,7 +196,7 @@ impl Inbound<'_> {
         let message = Message::decode(content)?;
         self.received.count(&message);
         self.received.bytes += (PREFIX_LEN + content.len()) as u64;
-        let happening = lock(&self.connection.outbound).session.handle(message)?;
+        let happening = self.connection.outbound().session.handle(message)?;
         self.follow(happening)
     }
 

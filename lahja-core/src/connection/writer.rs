@@ -19,7 +19,7 @@ use super::{Burst, Connection};
 use crate::error::{ConnectError, ProtocolError};
 use crate::session::{Push, Session, Slot};
 use crate::shared::Shared;
-use crate::sync::{MutexGuard, lock};
+use crate::sync::MutexGuard;
 
 /// The writer loop lets others run after this many writes.
 const WRITES_PER_TURN: usize = 4;
@@ -38,7 +38,7 @@ pub(crate) enum Turn {
 impl Connection {
     /// Changes the session and sends what that queued.
     pub(crate) fn update<R>(&self, change: impl FnOnce(&mut Session) -> R) -> R {
-        let mut outbound = lock(&self.outbound);
+        let mut outbound = self.outbound();
         let result = change(&mut outbound.session);
         self.flush(outbound, &mut Burst::default());
         result
@@ -47,7 +47,7 @@ impl Connection {
     /// Changes the session under a lock of the caller's. Call [`send`](Self::send) when that is
     /// released, since a transport is the user's code.
     pub(crate) fn queue<R>(&self, change: impl FnOnce(&mut Session) -> R) -> R {
-        change(&mut lock(&self.outbound).session)
+        change(&mut self.outbound().session)
     }
 
     /// Forgets a request of ours, whose place another may wait for.
@@ -76,7 +76,7 @@ impl Connection {
 
     /// Sends what the transport takes without waiting, then stops both loops.
     pub(crate) fn send_and_stop(&self) {
-        let mut outbound = lock(&self.outbound);
+        let mut outbound = self.outbound();
         match outbound.writer.take() {
             Some(writer) if writer.frames.is_empty() && !writer.is_pending => {
                 self.write_now(outbound, writer);
@@ -91,9 +91,19 @@ impl Connection {
 
     /// Queues an event and sends it when it is time.
     pub(crate) fn push_event(&self, slot: Slot, payload: &[u8], burst: &mut Burst) -> (Push, Turn) {
-        let mut outbound = lock(&self.outbound);
+        let mut outbound = self.outbound();
         let push = outbound.session.push_event(slot, None, payload);
         (push, self.flush(outbound, burst))
+    }
+
+    /// Sends a batch that is full.
+    pub(crate) fn send_batch(&self, burst: &mut Burst) {
+        self.flush(self.outbound(), burst);
+    }
+
+    /// Tells whether the last call was so long ago that latency counts for more than system calls.
+    pub(crate) fn is_slow(&self, burst: &mut Burst) -> bool {
+        burst.is_slow(&self.pace, || self.now())
     }
 
     /// Changes the session for a large event and sends that when it is time.
@@ -102,7 +112,7 @@ impl Connection {
         burst: &mut Burst,
         push: impl FnOnce(&mut Session) -> Push,
     ) -> Push {
-        let mut outbound = lock(&self.outbound);
+        let mut outbound = self.outbound();
         let push = push(&mut outbound.session);
         self.flush(outbound, burst);
         push
@@ -110,13 +120,13 @@ impl Connection {
 
     /// Tells how many events and responses went nowhere, once the writer loop has ended.
     pub(crate) fn undelivered(&self) -> Option<u64> {
-        let outbound = lock(&self.outbound);
+        let outbound = self.outbound();
         outbound.undelivered.map(|unsent| unsent + outbound.lost)
     }
 
     /// Returns how many bytes the transport has taken, or may have by now.
     pub(super) fn written(&self) -> u64 {
-        let outbound = lock(&self.outbound);
+        let outbound = self.outbound();
         match outbound.is_writing {
             false => outbound.session.written(),
             // What was handed to the transport may have left.
@@ -125,11 +135,11 @@ impl Connection {
     }
 
     fn has_failed(&self) -> bool {
-        lock(&self.outbound).failed
+        self.outbound().failed
     }
 
     pub(super) fn wake_writer(&self) {
-        let waker = lock(&self.outbound).schedule();
+        let waker = self.outbound().schedule();
         waker.inspect(Waker::wake_by_ref);
     }
 
@@ -194,7 +204,7 @@ impl Connection {
         let mut context = Context::from_waker(Waker::noop());
         let (written, result) = writer.write(&mut context);
         self.pace.wrote(self.now());
-        let mut outbound = lock(&self.outbound);
+        let mut outbound = self.outbound();
         let is_part_due = outbound.session.wrote(written);
         outbound.is_writing = false;
         if let Some(undelivered) = &mut outbound.undelivered {
@@ -236,7 +246,7 @@ impl Connection {
     /// Runs the writer loop as far as it goes without waiting.
     fn poll_writer(&self, held: &mut Option<Writer>, context: &mut Context<'_>) -> Poll<()> {
         for _ in 0..WRITES_PER_TURN {
-            let mut outbound = lock(&self.outbound);
+            let mut outbound = self.outbound();
             outbound.scheduled = false;
             if outbound.failed || self.is_stopped() {
                 return Poll::Ready(());
@@ -270,7 +280,7 @@ impl Connection {
                 self.progress.notify();
             }
             let (written, result) = writer.write(context);
-            let mut outbound = lock(&self.outbound);
+            let mut outbound = self.outbound();
             let is_part_due = outbound.session.wrote(written);
             outbound.is_writing = false;
             outbound.failed |= matches!(result, Poll::Ready(Err(_)));
@@ -291,7 +301,7 @@ impl Connection {
 
     /// Counts what the writer loop leaves unsent.
     fn settle(&self, held: Option<&Writer>) {
-        let mut outbound = lock(&self.outbound);
+        let mut outbound = self.outbound();
         let idle = outbound.writer.take();
         let in_writer = held.or(idle.as_ref()).map_or(0, Writer::unsent);
         let queued = outbound.discard();

@@ -71,6 +71,19 @@ impl Outlet {
         Room::Yes
     }
 
+    /// Returns how much there is room for if events of it alone come next: while less than that is
+    /// taken, there is room for another. `None` if an event may have to wait nevertheless.
+    pub(crate) fn room(&self) -> Option<u64> {
+        let is_free = !self.stalled && self.reserved == 0 && self.parts.is_none();
+        self.window.checked_sub(self.outstanding).filter(|&room| is_free && room > 0)
+    }
+
+    /// Takes room for events of which each has had [room](Self::room).
+    pub(crate) fn take_all(&mut self, bytes: u64) {
+        self.outstanding += bytes;
+        self.blocked_since = None;
+    }
+
     /// Takes room for an event that is sent later, or not at all.
     pub(crate) fn reserve(&mut self, bytes: u64) -> Room {
         let room = self.take(bytes);
@@ -289,6 +302,25 @@ mod tests {
         assert_eq!(outlet.take(1), Room::Full);
         assert_eq!(outlet.give(21), Ok(0));
         assert_eq!(outlet.take(1), Room::Yes);
+    }
+
+    #[test]
+    fn events_that_are_taken_together_have_the_room_of_those_that_are_taken_one_by_one() {
+        let mut outlet = Outlet::new(100);
+        assert_eq!(outlet.room(), Some(100));
+        outlet.take(40);
+        assert_eq!(outlet.room(), Some(60));
+        outlet.take_all(59);
+        assert_eq!(outlet.room(), Some(1));
+        outlet.take_all(30);
+        assert_eq!((outlet.room(), outlet.take(1)), (None, Room::Full));
+        outlet.give(130).unwrap_err();
+        outlet.give(129).unwrap();
+        outlet.reserve(1);
+        assert_eq!(outlet.room(), None);
+        outlet.unreserve(1);
+        outlet.begin(10);
+        assert_eq!(outlet.room(), None);
     }
 
     #[test]

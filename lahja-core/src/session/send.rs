@@ -1,10 +1,29 @@
 //! Sending events: room, credit and stalls of the topics that the peer announced.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::{Push, Session, Slot};
 use crate::credit::{Outlet, Room, Sweep, charge};
 use crate::message::Message;
+
+/// How much may be queued: another event while some of both is left.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Allowance {
+    /// As events are charged.
+    pub(crate) credit: u64,
+    pub(crate) bytes: usize,
+}
+
+impl Allowance {
+    pub(crate) const MAX: Self = Self { credit: u64::MAX, bytes: usize::MAX };
+
+    /// Returns what two allow.
+    pub(crate) fn and(self, other: Self) -> Self {
+        let Self { credit, bytes } = other;
+        Self { credit: self.credit.min(credit), bytes: self.bytes.min(bytes) }
+    }
+}
 
 impl Session {
     /// Queues an event, or a request with its id, for a topic of the peer.
@@ -105,6 +124,30 @@ impl Session {
             }
             None => self.push(&Message::Event { number, request, payload }),
         }
+    }
+
+    /// Returns how much may be queued if nothing but events of this topic is. `None` if one may have
+    /// to wait, or goes nowhere.
+    pub(crate) fn allowance(&mut self, slot: Slot) -> Option<Allowance> {
+        let bytes = self.limits.backlog.checked_sub(self.out.len()).filter(|&bytes| bytes > 0)?;
+        let credit = self.outlet(slot)?.room()?;
+        Some(Allowance { credit, bytes })
+    }
+
+    /// Queues frames of so many events, which were [allowed](Self::allowance) and are charged so much.
+    pub(crate) fn push_shared(
+        &mut self,
+        slot: Slot,
+        frames: &Arc<Vec<u8>>,
+        count: u64,
+        charged: u64,
+    ) {
+        let outlet = self.outlet(slot).expect("a topic for which there is room is there");
+        outlet.take_all(charged);
+        self.sent.frames += count;
+        self.sent.events += count;
+        self.queued += frames.len() as u64;
+        self.out.push_shared(frames);
     }
 
     /// Leaves out an event that the peer cannot read, since it defines the topic otherwise. Tells

@@ -16,6 +16,7 @@ use std::sync::Arc;
 use super::Shared;
 use super::registry::TypeIdHasher;
 use crate::connection::Connection;
+use crate::delivery::Common;
 use crate::error::PayloadError;
 use crate::event::Event;
 use crate::routing::{Reach, Target, Targets};
@@ -29,6 +30,8 @@ const MAX_KEPT: usize = u8::MAX as usize + 1;
 /// Everybody who wants events of one type.
 pub(crate) struct Audience {
     pub(crate) targets: Targets<Arc<Connection>>,
+    /// What all targets get alike.
+    pub(crate) common: Common,
     /// The longest frame that all targets take.
     pub(super) max_frame: Option<usize>,
     /// Why the type cannot be encoded, if it cannot.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::audience::Audience;
 use crate::connection::Connection;
+use crate::delivery::Common;
 use crate::error::PayloadError;
 use crate::event::Event;
 use crate::limits::Limits;
@@ -81,12 +82,14 @@ impl Registry {
                 Err(error) => (Targets::default(), Some(error)),
             };
             let max_frame = targets.alike.iter().map(|target| target.peer.max_frame).min();
+            let common = Common::new(&targets.alike);
             let topic = topics.get(&event).cloned();
             // It changes under the lock of the registry alone.
             let newest = version.clone();
             let version = newest.load(Ordering::Relaxed);
             Arc::new(Audience {
                 targets,
+                common,
                 max_frame,
                 refusal,
                 topic,

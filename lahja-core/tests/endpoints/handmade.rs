@@ -11,6 +11,7 @@ mod parts;
 mod polling;
 mod requests;
 mod room;
+mod together;
 mod wire;
 
 use std::collections::VecDeque;
