@@ -9,7 +9,8 @@ use futures_lite::future::{poll_once, zip};
 use lahja_core::Endpoint;
 
 use super::{Number, Peer, Text, settle, wire};
-use crate::common::{TestRuntime, build, run};
+use crate::clock::Clock;
+use crate::common::{TestRuntime, run};
 
 const WIDE: u32 = 1 << 26;
 
@@ -21,9 +22,10 @@ fn topics(window: u32) -> [(wire::Topic, u32); 2] {
     [(wire::topic::<Number>(), window), (wire::topic::<Text>(), window)]
 }
 
-/// Creates an endpoint and two peers that want numbers and texts.
+/// Creates an endpoint and two peers that want numbers and texts. No time passes, so what follows the
+/// first event gathers.
 async fn two_peers(runtime: &TestRuntime, windows: [u32; 2]) -> (Endpoint, [Peer; 2]) {
-    let a = build(runtime, "a", |a| a);
+    let a = Endpoint::builder("a").unwrap().build(Clock::new(runtime));
     let x = Peer::join(&a, "x", &topics(windows[0])).await;
     let y = Peer::join(&a, "y", &topics(windows[1])).await;
     settle().await;
@@ -119,23 +121,26 @@ fn each_of_several_hears_everything_in_its_order() {
 #[test]
 fn the_window_of_each_of_several_holds() {
     run(|runtime| async move {
-        for places in [1, 2, 5, 30] {
-            let (a, [mut x, mut y]) = two_peers(&runtime, [WIDE, places * CHARGE]).await;
+        for (places, narrow) in [1, 2, 5, 30].into_iter().flat_map(|p| [(p, 0), (p, 1)]) {
+            let name = ["x", "y"][narrow];
+            let mut windows = [WIDE; 2];
+            windows[narrow] = places * CHARGE;
+            let (a, mut peers) = two_peers(&runtime, windows).await;
             broadcast_all(&a, 0..places.into()).await;
             let mut waiting = pin!(a.broadcast(Number(0)).into_future());
             assert!(poll_once(&mut waiting).await.is_none(), "there is room for {places}");
             // One more has come where there is room.
             for _ in 0..=places {
-                x.hear(wire::kind::EVENT).await;
+                peers[1 - narrow].hear(wire::kind::EVENT).await;
             }
             for _ in 0..places {
-                y.hear(wire::kind::EVENT).await;
+                peers[narrow].hear(wire::kind::EVENT).await;
             }
-            y.say(&wire::credit(0, (places * CHARGE).into()));
+            peers[narrow].say(&wire::credit(0, (places * CHARGE).into()));
             waiting.await.unwrap();
-            y.hear(wire::kind::EVENT).await;
-            assert!(a.is_connected_to("y"), "it gave no more credit than it was sent");
-            assert_eq!(a.traffic("y").unwrap().sent.events, u64::from(places) + 1);
+            peers[narrow].hear(wire::kind::EVENT).await;
+            assert!(a.is_connected_to(name), "it gave no more credit than it was sent");
+            assert_eq!(a.traffic(name).unwrap().sent.events, u64::from(places) + 1);
         }
     });
 }
