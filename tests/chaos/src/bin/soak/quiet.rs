@@ -121,7 +121,9 @@ impl Point {
             Timer::after(Duration::from_millis(20)).await;
         }
         empty_scratch(load).await?;
-        // Its thread looks up who wants that, and lets go whatever it keeps that is no longer right.
+        // With a subscription that comes and goes, nothing is right any more that a thread keeps for its
+        // next broadcast. This one looks up who wants that, and lets go of the rest.
+        drop(load.endpoint.stream::<Mark>());
         load.endpoint.broadcast(Mark).require_subscriber(false).await?;
         // What was begun by that is over soon: the least counts.
         let mut heap = Heap::count();
