@@ -11,15 +11,15 @@
 //! event-listener and async-channel have models of their own and are taken as they are: no thread
 //! loses its turn within them.
 
+mod model;
+
 use std::collections::VecDeque;
 use std::env;
-use std::future::pending;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 use std::task::{Context, Waker};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use futures_lite::future::{poll_once, zip};
+use futures_lite::future::poll_once;
 use serde::{Deserialize, Serialize};
 use shuttle::{check_pct, check_random, future, thread};
 
@@ -27,10 +27,8 @@ use crate::credit::Intake;
 use crate::inbox::{Config, Entry, Gate, Inbox, Item, Lagged, Overflow};
 use crate::session::PART;
 use crate::sync::lock;
-use crate::{
-    BoxFuture, BroadcastError, Endpoint, Event, Limits, Received, RequestError, Runtime,
-    memory_pair,
-};
+use crate::{BroadcastError, Event, Received, RequestError};
+use model::{Model, connect};
 
 /// Tries a model in orders drawn at random, and in orders in which few turns are given late: a lost
 /// wake-up is found among the latter.
@@ -50,80 +48,6 @@ struct Text(String);
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Event)]
 #[event(response = Number)]
 struct Question(u32);
-
-/// Runs each task as a thread of the model. No time passes.
-#[derive(Clone, Default)]
-struct Model {
-    tasks: Arc<AtomicUsize>,
-}
-
-/// Counts a task while it is there.
-struct Task(Arc<AtomicUsize>);
-
-impl Drop for Task {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-impl Model {
-    /// Runs a scenario on two endpoints, then closes them and waits until no task is left: what
-    /// hangs is a deadlock of the model.
-    fn run(scenario: impl AsyncFnOnce(Endpoint, Endpoint)) {
-        let model = Self::default();
-        future::block_on(async {
-            let [a, b] = pair(&model).await;
-            scenario(a.clone(), b.clone()).await;
-            zip(a.close(Duration::MAX), b.close(Duration::MAX)).await;
-            drop((a, b));
-            while model.tasks.load(Ordering::Relaxed) > 0 {
-                future::yield_now().await;
-            }
-        });
-    }
-
-    fn task(&self) -> Task {
-        self.tasks.fetch_add(1, Ordering::Relaxed);
-        Task(self.tasks.clone())
-    }
-}
-
-impl Runtime for Model {
-    fn spawn(&self, future: BoxFuture) {
-        let task = self.task();
-        drop(future::spawn(async move {
-            future.await;
-            drop(task);
-        }));
-    }
-
-    fn sleep(&self, _: Duration) -> BoxFuture {
-        Box::pin(pending())
-    }
-
-    fn now(&self) -> Instant {
-        static START: LazyLock<Instant> = LazyLock::new(Instant::now);
-        *START
-    }
-}
-
-/// Two endpoints that are connected. The window has room for two numbers.
-async fn pair(model: &Model) -> [Endpoint; 2] {
-    let pair = [endpoint(model, "a", 20), endpoint(model, "b", 20)];
-    connect(&pair[0], &pair[1]).await;
-    pair
-}
-
-fn endpoint(model: &Model, name: &str, window: u32) -> Endpoint {
-    let limits = Limits { poll_for: Duration::ZERO, window, ..Limits::default() };
-    Endpoint::builder(name).unwrap().limits(limits).build(model.clone())
-}
-
-async fn connect(a: &Endpoint, b: &Endpoint) {
-    let (near, far) = memory_pair();
-    let (near, far) = zip(a.attach(near), b.attach(far)).await;
-    near.and(far).unwrap();
-}
 
 #[test]
 fn no_credit_is_lost_or_returned_twice() {
@@ -267,14 +191,12 @@ fn producers_on_two_threads_share_the_room_of_one_consumer() {
 #[test]
 fn two_consumers_get_every_event_in_order_whoever_else_broadcasts() {
     check(|| {
-        let model = Model::default();
-        future::block_on(async {
-            let a = endpoint(&model, "a", 20);
-            // One has room for all of it, the other waits.
-            let consumers = [endpoint(&model, "b", 1 << 20), endpoint(&model, "c", 60)];
+        // One has room for all of it, the other waits.
+        Model::run_all(&[("a", 20), ("b", 1 << 20), ("c", 60)], async |endpoints| {
+            let [a, consumers @ ..] = endpoints else { unreachable!("there are three") };
             let mut streams = Vec::new();
-            for consumer in &consumers {
-                connect(&a, consumer).await;
+            for consumer in consumers {
+                connect(a, consumer).await;
                 streams.push((consumer.stream::<Number>(), consumer.stream::<Text>()));
             }
             for (numbers, texts) in &streams {
@@ -283,36 +205,25 @@ fn two_consumers_get_every_event_in_order_whoever_else_broadcasts() {
             }
             // The first is written at once, and what follows gathers, since no time passes.
             a.broadcast(Number(0)).await.unwrap();
-            let others = future::spawn({
-                let a = a.clone();
-                async move { a.broadcast(Text(String::new())).await.unwrap() }
-            });
-            let producer = future::spawn({
-                let a = a.clone();
-                async move {
+            let (producer, other) = (a.clone(), a.clone());
+            let mut tasks = vec![
+                future::spawn(async move {
                     for number in 1..6 {
-                        a.broadcast(Number(number)).await.unwrap();
+                        producer.broadcast(Number(number)).await.unwrap();
                     }
-                }
-            });
-            let consuming = streams.into_iter().map(|(mut numbers, mut texts)| {
+                }),
+                future::spawn(async move { other.broadcast(Text(String::new())).await.unwrap() }),
+            ];
+            tasks.extend(streams.into_iter().map(|(mut numbers, mut texts)| {
                 future::spawn(async move {
                     for number in 0..6 {
                         assert_eq!(*numbers.next().await.unwrap().unwrap(), Number(number));
                     }
                     texts.next().await.unwrap().unwrap();
                 })
-            });
-            let tasks: Vec<_> = consuming.chain([others, producer]).collect();
+            }));
             for task in tasks {
                 task.await.unwrap();
-            }
-            let [b, c] = consumers;
-            let limit = Duration::MAX;
-            zip(a.close(limit), zip(b.close(limit), c.close(limit))).await;
-            drop((a, b, c));
-            while model.tasks.load(Ordering::Relaxed) > 0 {
-                future::yield_now().await;
             }
         });
     });
