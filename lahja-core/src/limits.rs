@@ -30,7 +30,7 @@ pub struct Limits {
     /// event may exceed it. Default: 256 KiB.
     pub window: u32,
     /// What may wait for one connection's transport, in bytes, before events and responses wait
-    /// to be queued. One frame may exceed it. Default: 4 MiB.
+    /// to be queued. One frame may exceed it. Default: 512 KiB.
     pub backlog: usize,
     /// How many events of this endpoint itself a subscription queues, where it does not say
     /// otherwise. Default: 1,024.
@@ -81,7 +81,7 @@ impl Default for Limits {
             frame: 16 << 20,
             depth: 64,
             window: 256 << 10,
-            backlog: 4 << 20,
+            backlog: 512 << 10,
             capacity: 1_024,
             queue: 4 << 20,
             topics: 4_096,
