@@ -9,6 +9,7 @@ mod polling;
 mod progress;
 mod reader;
 mod stopping;
+mod together;
 mod writer;
 
 use std::any::TypeId;
@@ -33,9 +34,9 @@ use crate::sync::{
 use crate::topic::AnyTopic;
 use crate::transport::Transport;
 
-pub(crate) use batch::{Append, Batch};
 pub(crate) use inlet::Inlet;
 pub(crate) use pace::{Burst, Pace};
+pub(crate) use together::Common;
 pub(crate) use writer::Turn;
 
 use outbound::Outbound;

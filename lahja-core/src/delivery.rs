@@ -5,7 +5,6 @@ mod encoding;
 mod local;
 mod now;
 mod parts;
-mod together;
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -26,7 +25,6 @@ use crate::topic::{Offer, offer};
 
 pub(crate) use encoding::encode;
 pub(crate) use now::begin_now;
-pub(crate) use together::Common;
 
 use asking::{Closed, ask, ask_only, open};
 use encoding::{Encoding, keep};

@@ -46,9 +46,9 @@ impl FrameBuffer {
         Self { bytes: Vec::new(), shared: None, written: 0 }
     }
 
-    /// Creates an empty buffer whose frames gather in this memory.
-    pub(crate) fn over(mut memory: Vec<u8>) -> Self {
-        memory.clear();
+    /// Creates an empty buffer whose frames gather in this memory, which is empty.
+    pub(crate) fn over(memory: Vec<u8>) -> Self {
+        debug_assert!(memory.is_empty());
         Self { bytes: memory, ..Self::new() }
     }
 
@@ -501,8 +501,8 @@ mod tests {
                     expected.extend(frames(&[b"three", b"one", b"two"]));
                 }
                 assert_eq!(buffer.len(), expected.len());
-                let unwritten = [true, written < 14, written < 7].iter().filter(|is| **is).count();
-                assert_eq!(buffer.unwritten().count(), if more { 3 } else { 0 } + unwritten - 1);
+                let unwritten = usize::from(written < 7) + usize::from(written < 14);
+                assert_eq!(buffer.unwritten().count(), unwritten + if more { 3 } else { 0 });
                 assert_eq!(buffer.bytes(), expected);
                 assert_eq!(buffer.take_bytes(), expected);
                 assert!(buffer.is_empty());

@@ -203,7 +203,7 @@ fn two_consumers_get_every_event_in_order_whoever_else_broadcasts() {
                 numbers.ready().await.unwrap();
                 texts.ready().await.unwrap();
             }
-            // The first is written at once, and what follows gathers, since no time passes.
+            // What is broadcast gathers, since no time passes.
             a.broadcast(Number(0)).await.unwrap();
             let (producer, other) = (a.clone(), a.clone());
             let mut tasks = vec![

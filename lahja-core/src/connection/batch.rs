@@ -24,107 +24,89 @@ use crate::sync::{Mutex, lock};
 const FULL: usize = 2 * WRITE_AT;
 
 /// Events that several connections have in common at the end of their queues.
-#[derive(Debug)]
-pub(crate) struct Batch {
+#[derive(Debug, Default)]
+pub(super) struct Batch {
     state: Mutex<State>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct State {
-    phase: Phase,
-    frames: FrameBuffer,
+    // None: connections join still, or the batch is over.
+    open: Option<Open>,
+    is_over: bool,
+    // How many events were taken.
     count: u64,
-    charged: u64,
-    // What of it is left by now.
-    allowance: Allowance,
+    // What was in it, for those who have not got it yet, and how many these are.
+    frames: Option<Frames>,
+    waiting: usize,
 }
 
 #[derive(Debug)]
-enum Phase {
-    /// Connections join.
-    Beginning,
-    Open {
-        members: usize,
-    },
-    Over {
-        /// Nobody: there is nothing in it, or everybody has it.
-        frames: Option<Frames>,
-        /// How many have not got it yet.
-        members: usize,
-    },
+struct Open {
+    frames: FrameBuffer,
+    charged: u64,
+    allowance: Allowance,
+    members: usize,
 }
 
 /// What was in a batch.
 #[derive(Debug, Clone)]
-pub(crate) struct Frames {
-    pub(crate) bytes: Arc<Vec<u8>>,
+pub(super) struct Frames {
+    pub(super) bytes: Arc<Vec<u8>>,
     pub(super) count: u64,
     pub(super) charged: u64,
 }
 
 /// How a batch takes an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Append {
+pub(super) enum Append {
     Taken,
-    /// It is taken, and there is so much now that a caller [sends](Connection::send_batch) it.
+    /// It is taken, and there is so much now that a caller writes it.
     Full,
     /// It is not taken, since the batch is over or has no room. It took so many others.
     Refused(u64),
 }
 
 impl Batch {
-    /// Begins a batch whose frames gather in `spare`, which is empty.
-    pub(crate) fn new(spare: Vec<u8>) -> Self {
-        let state = State {
-            phase: Phase::Beginning,
-            frames: FrameBuffer::over(spare),
-            count: 0,
-            charged: 0,
-            allowance: Allowance::MAX,
-        };
-        Self { state: Mutex::new(state) }
-    }
-
     /// Opens a batch that so many connections have joined, of which none allows less, with an event.
-    pub(crate) fn open(
+    /// Frames gather in `memory`, which is empty.
+    pub(super) fn open(
         &self,
         members: usize,
         allowance: Allowance,
+        memory: Vec<u8>,
         header: PlainHeader,
         payload: &[u8],
     ) -> Append {
         let mut state = lock(&self.state);
-        if matches!(state.phase, Phase::Beginning) {
-            state.phase = Phase::Open { members };
-            state.allowance = allowance;
+        if !state.is_over {
+            let frames = FrameBuffer::over(memory);
+            state.open = Some(Open { frames, charged: 0, allowance, members });
         }
         state.append(header, payload)
     }
 
     /// Appends an event to the queues of all who have joined.
     #[inline]
-    pub(crate) fn append(&self, header: PlainHeader, payload: &[u8]) -> Append {
+    pub(super) fn append(&self, header: PlainHeader, payload: &[u8]) -> Append {
         lock(&self.state).append(header, payload)
     }
 
-    /// Ends the batch. Returns what is in it.
-    pub(crate) fn end(&self) -> Option<Frames> {
+    /// Ends the batch. Returns what is in it, if somebody has not got it yet.
+    pub(super) fn end(&self) -> Option<Frames> {
         let mut state = lock(&self.state);
-        match state.end() {
-            Phase::Over { frames, .. } => frames.clone(),
-            _ => None,
-        }
+        state.end();
+        state.frames.clone()
     }
 
     /// Ends the batch for one of those who have joined, who has what is in it now.
     pub(super) fn leave(&self) -> Option<Frames> {
         let mut state = lock(&self.state);
-        match state.end() {
-            Phase::Over { frames, members } => {
-                *members = members.saturating_sub(1);
-                if *members == 0 { frames.take() } else { frames.clone() }
-            }
-            _ => None,
+        state.end();
+        state.waiting = state.waiting.saturating_sub(1);
+        match state.waiting {
+            0 => state.frames.take(),
+            _ => state.frames.clone(),
         }
     }
 }
@@ -132,53 +114,63 @@ impl Batch {
 impl State {
     #[inline]
     fn append(&mut self, header: PlainHeader, payload: &[u8]) -> Append {
-        let has_room =
-            self.allowance.credit > self.charged && self.allowance.bytes > self.frames.len();
-        if !matches!(self.phase, Phase::Open { .. }) || !has_room {
+        let Some(open) = &mut self.open else { return Append::Refused(self.count) };
+        let Allowance { credit, bytes } = open.allowance;
+        if open.charged >= credit || open.frames.len() >= bytes {
             return Append::Refused(self.count);
         }
-        self.frames.push_parts(header, payload);
+        open.frames.push_parts(header, payload);
+        open.charged += charge(payload.len());
         self.count += 1;
-        self.charged += charge(payload.len());
-        match self.frames.len() < FULL {
+        match open.frames.len() < FULL {
             true => Append::Taken,
             false => Append::Full,
         }
     }
 
-    fn end(&mut self) -> &mut Phase {
-        let members = match self.phase {
-            Phase::Over { .. } => return &mut self.phase,
-            Phase::Beginning => 0,
-            Phase::Open { members } => members,
-        };
-        let (count, charged) = (self.count, self.charged);
-        let bytes = self.frames.take_bytes();
-        let frames = (count > 0).then(|| Frames { bytes: Arc::new(bytes), count, charged });
-        self.phase = Phase::Over { frames, members };
-        &mut self.phase
+    fn end(&mut self) {
+        self.is_over = true;
+        if let Some(Open { mut frames, charged, members, .. }) = self.open.take() {
+            let bytes = Arc::new(frames.take_bytes());
+            self.frames = Some(Frames { bytes, count: self.count, charged });
+            self.waiting = members;
+        }
     }
 }
 
 impl Connection {
-    /// Has the events of a batch follow what is queued for a topic, and the writer loop look after
-    /// them. Returns how much may follow, and whom to wake. `None` if they may have to wait.
-    pub(crate) fn join(
+    /// Has the events of a batch follow what is queued for a topic. Returns how much may follow. `None`
+    /// if a caller is to write at once, or if an event may have to wait.
+    pub(super) fn join(
         &self,
         slot: Slot,
         batch: &Arc<Batch>,
         burst: &mut Burst,
-    ) -> Option<(Allowance, Option<Waker>)> {
+    ) -> Option<Allowance> {
         let mut outbound = self.outbound();
-        // A caller is to write at once.
-        if outbound.writer.is_some() && !outbound.is_gathering() && self.is_slow(burst) {
+        let may_write = outbound.writer.is_some() && !outbound.is_gathering();
+        if outbound.failed || may_write && (outbound.is_full() || self.is_slow(burst)) {
             return None;
         }
-        let allowance = outbound.session.allowance(slot).filter(|_| !outbound.failed)?;
+        let allowance = outbound.session.allowance(slot)?;
         outbound.batch = Some((slot, batch.clone()));
-        // Whoever has the writer looks again.
-        let is_looked_after = outbound.writer.is_none() || outbound.scheduled;
-        Some((allowance, if is_looked_after { None } else { outbound.schedule() }))
+        Some(allowance)
+    }
+
+    /// Has the writer loop send what a batch gathers, unless whoever writes looks again anyway.
+    pub(super) fn look_after_batch(&self) {
+        // To look at the session would end the batch.
+        let mut outbound = lock(&self.outbound);
+        if outbound.writer.is_some() && !outbound.scheduled {
+            let waker = outbound.schedule();
+            drop(outbound);
+            waker.inspect(Waker::wake_by_ref);
+        }
+    }
+
+    /// Sends a batch that is full.
+    pub(super) fn send_batch(&self, burst: &mut Burst) {
+        self.flush(self.outbound(), burst);
     }
 }
 
@@ -195,8 +187,8 @@ mod tests {
 
     #[test]
     fn everybody_who_has_joined_takes_the_same_memory_once() {
-        let batch = Batch::new(Vec::new());
-        assert_eq!(batch.open(2, PLENTY, HEADER, &[7]), Append::Taken);
+        let batch = Batch::default();
+        assert_eq!(batch.open(2, PLENTY, Vec::new(), HEADER, &[7]), Append::Taken);
         assert_eq!(batch.append(HEADER, &[8, 8]), Append::Taken);
         let (first, second) = (batch.leave().unwrap(), batch.leave().unwrap());
         assert_eq!(*first.bytes, [4, 0, 0, 0, 1, 0, 0, 7, 5, 0, 0, 0, 1, 0, 0, 8, 8]);
@@ -209,8 +201,8 @@ mod tests {
 
     #[test]
     fn a_batch_is_over_when_the_first_has_left_it() {
-        let batch = Batch::new(Vec::new());
-        batch.open(3, PLENTY, HEADER, &[7]);
+        let batch = Batch::default();
+        batch.open(3, PLENTY, Vec::new(), HEADER, &[7]);
         assert_eq!(taken(&batch), 1);
         assert_eq!(batch.append(HEADER, &[8]), Append::Refused(1));
         assert_eq!((taken(&batch), taken(&batch), taken(&batch)), (1, 1, 0));
@@ -218,10 +210,10 @@ mod tests {
 
     #[test]
     fn a_batch_that_somebody_left_before_it_was_open_takes_nothing() {
-        let batch = Batch::new(Vec::new());
+        let batch = Batch::default();
         assert_eq!(batch.append(HEADER, &[7]), Append::Refused(0));
         assert_eq!(taken(&batch), 0);
-        assert_eq!(batch.open(2, PLENTY, HEADER, &[7]), Append::Refused(0));
+        assert_eq!(batch.open(2, PLENTY, Vec::new(), HEADER, &[7]), Append::Refused(0));
         assert_eq!(taken(&batch), 0);
     }
 
@@ -230,8 +222,8 @@ mod tests {
         let credit = Allowance { credit: 2 * charge(1) + 1, ..PLENTY };
         let bytes = Allowance { bytes: 2 * 8 + 1, ..PLENTY };
         for allowance in [credit, bytes, credit.and(bytes)] {
-            let batch = Batch::new(Vec::new());
-            assert_eq!(batch.open(1, allowance, HEADER, &[7]), Append::Taken);
+            let batch = Batch::default();
+            assert_eq!(batch.open(1, allowance, Vec::new(), HEADER, &[7]), Append::Taken);
             assert_eq!(batch.append(HEADER, &[7]), Append::Taken);
             assert_eq!(batch.append(HEADER, &[7]), Append::Taken);
             assert_eq!(batch.append(HEADER, &[7]), Append::Refused(3));
@@ -240,8 +232,8 @@ mod tests {
 
     #[test]
     fn a_batch_is_full_when_it_is_worth_to_be_written() {
-        let batch = Batch::new(Vec::new());
-        assert_eq!(batch.open(1, PLENTY, HEADER, &vec![7; FULL - 8]), Append::Taken);
+        let batch = Batch::default();
+        assert_eq!(batch.open(1, PLENTY, Vec::new(), HEADER, &vec![7; FULL - 8]), Append::Taken);
         assert_eq!(batch.append(HEADER, &[]), Append::Full);
         assert_eq!(batch.end().unwrap().bytes.len(), FULL + 6);
         assert_eq!(batch.append(HEADER, &[]), Append::Refused(2));

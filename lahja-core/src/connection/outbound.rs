@@ -105,8 +105,8 @@ impl Outbound {
     #[cold]
     fn settle_batch(&mut self, slot: Slot, batch: &Batch) {
         if let Some(Frames { bytes, count, charged }) = batch.leave() {
+            self.is_followed |= count > 1 || !self.session.out().is_empty();
             self.session.push_shared(slot, &bytes, count, charged);
-            self.is_followed |= count > 1;
         }
     }
 

@@ -96,13 +96,8 @@ impl Connection {
         (push, self.flush(outbound, burst))
     }
 
-    /// Sends a batch that is full.
-    pub(crate) fn send_batch(&self, burst: &mut Burst) {
-        self.flush(self.outbound(), burst);
-    }
-
     /// Tells whether the last call was so long ago that latency counts for more than system calls.
-    pub(crate) fn is_slow(&self, burst: &mut Burst) -> bool {
+    pub(super) fn is_slow(&self, burst: &mut Burst) -> bool {
         burst.is_slow(&self.pace, || self.now())
     }
 
@@ -145,7 +140,7 @@ impl Connection {
 
     /// Writes what is queued if it is this caller's turn, else leaves it to the writer loop.
     #[inline]
-    fn flush(&self, mut outbound: MutexGuard<'_, Outbound>, burst: &mut Burst) -> Turn {
+    pub(super) fn flush(&self, mut outbound: MutexGuard<'_, Outbound>, burst: &mut Burst) -> Turn {
         if outbound.is_gathering() {
             outbound.is_followed = true;
             return Turn::GoesOn;
@@ -178,9 +173,7 @@ impl Connection {
             return Turn::GoesOn;
         }
         let has_to_wait = outbound.blocked || outbound.session.has_ended();
-        let is_slow = is_full
-            || burst.is_slow(&self.pace, || self.now())
-                && !std::mem::take(&mut outbound.is_followed);
+        let is_slow = is_full || self.is_slow(burst) && !std::mem::take(&mut outbound.is_followed);
         if has_to_wait || !is_slow {
             let waker = outbound.schedule();
             drop(outbound);

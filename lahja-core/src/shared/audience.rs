@@ -15,8 +15,7 @@ use std::sync::Arc;
 
 use super::Shared;
 use super::registry::TypeIdHasher;
-use crate::connection::Connection;
-use crate::delivery::Common;
+use crate::connection::{Common, Connection};
 use crate::error::PayloadError;
 use crate::event::Event;
 use crate::routing::{Reach, Target, Targets};

@@ -6,8 +6,7 @@ use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 
 use super::audience::Audience;
-use crate::connection::Connection;
-use crate::delivery::Common;
+use crate::connection::{Common, Connection};
 use crate::error::PayloadError;
 use crate::event::Event;
 use crate::limits::Limits;

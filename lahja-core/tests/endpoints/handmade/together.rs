@@ -119,6 +119,27 @@ fn each_of_several_hears_everything_in_its_order() {
 }
 
 #[test]
+fn however_much_several_hear_each_hears_it_once() {
+    run(|runtime| async move {
+        let (a, mut peers) = two_peers(&runtime, [WIDE; 2]).await;
+        let texts: Vec<_> = (0..1_000).map(|number| format!("{number:01500}")).collect();
+        for text in &texts {
+            // Some eighty are so much that they are written at once.
+            a.broadcast(Text(text.clone())).await.unwrap();
+        }
+        for peer in &mut peers {
+            assert!(peer.pipe().written.len() > 900 * 1_500, "nobody has written");
+            for text in &texts {
+                let heard = peer.hear(wire::kind::EVENT).await;
+                assert!(heard == wire::event(1, &wire::text(text)));
+            }
+            let rest = poll_once(peer.next()).await;
+            assert!(rest.is_none(), "there is more");
+        }
+    });
+}
+
+#[test]
 fn the_window_of_each_of_several_holds() {
     run(|runtime| async move {
         for (places, narrow) in [1, 2, 5, 30].into_iter().flat_map(|p| [(p, 0), (p, 1)]) {

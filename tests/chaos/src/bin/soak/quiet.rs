@@ -121,8 +121,9 @@ impl Point {
             Timer::after(Duration::from_millis(20)).await;
         }
         empty_scratch(load).await?;
-        // With a subscription that comes and goes, nothing is right any more that a thread keeps for its
-        // next broadcast. This one looks up who wants that, and lets go of the rest.
+        // What the thread keeps for its next broadcast of a type differs with what came last, a table that
+        // changed or a broadcast. A subscription that comes and goes makes all of it outdated, and this
+        // broadcast lets go of that.
         drop(load.endpoint.stream::<Mark>());
         load.endpoint.broadcast(Mark).require_subscriber(false).await?;
         // What was begun by that is over soon: the least counts.

@@ -2,13 +2,15 @@
 
 use std::cell::Cell;
 use std::sync::Arc;
-use std::task::Waker;
 
-use super::Peer;
-use crate::connection::{Append, Batch, Burst, Turn};
+use super::batch::{Append, Batch};
+use super::{Burst, Connection, Turn};
 use crate::message::{Message, PlainHeader};
+use crate::routing::Target;
 use crate::session::Allowance;
 use crate::sync::{Mutex, lock};
+
+type Peer = Target<Arc<Connection>>;
 
 /// A batch that ends with fewer events has cost more than it has saved.
 const FEW: u64 = 8;
@@ -48,7 +50,7 @@ impl Common {
 
     /// Hands an event to all `peers`, which are those of this, or to none: then they get it one by one.
     #[inline]
-    pub(super) fn push(&self, peers: &[Peer], payload: &[u8], burst: &mut Burst) -> Option<Turn> {
+    pub(crate) fn push(&self, peers: &[Peer], payload: &[u8], burst: &mut Burst) -> Option<Turn> {
         let header = self.header?;
         let mut queue = lock(&self.queue);
         let batch = queue.batch.as_ref();
@@ -67,42 +69,40 @@ impl Common {
             queue.pause -= 1;
             return None;
         }
-        let mut wakers = Vec::with_capacity(peers.len());
-        let begun = begin(peers, header, payload, burst, &mut wakers);
-        queue.pause = if begun.is_some() { 0 } else { PAUSE };
-        let (batch, append) = begun.unzip();
-        queue.batch = batch.clone();
-        if append == Some(Append::Full) {
-            queue.batch = None;
+        let Some((batch, is_full)) = begin(peers, header, payload, burst) else {
+            queue.pause = PAUSE;
+            return None;
+        };
+        if is_full {
+            drop(queue);
+            return Some(send(&batch, peers, burst));
         }
+        queue.batch = Some(batch);
+        // A waker is the user's code.
         drop(queue);
-        wakers.into_iter().for_each(Waker::wake);
-        match append? {
-            Append::Full => batch.map(|batch| send(&batch, peers, burst)),
-            _ => Some(Turn::GoesOn),
-        }
+        peers.iter().for_each(|peer| peer.connection.look_after_batch());
+        Some(Turn::GoesOn)
     }
 }
 
-/// Begins a batch with an event, if everybody has room for it. Others are to be woken in any case.
+/// Begins a batch with an event, if everybody has room for it. Tells whether it is full.
 fn begin(
     peers: &[Peer],
     header: PlainHeader,
     payload: &[u8],
     burst: &mut Burst,
-    wakers: &mut Vec<Waker>,
-) -> Option<(Arc<Batch>, Append)> {
-    let batch = Arc::new(Batch::new(SPARE.try_with(Cell::take).unwrap_or_default()));
+) -> Option<(Arc<Batch>, bool)> {
+    let batch = Arc::new(Batch::default());
     let mut common = Allowance::MAX;
     for peer in peers {
-        let (allowance, waker) = peer.connection.join(peer.slot, &batch, burst)?;
-        common = common.and(allowance);
-        wakers.extend(waker);
+        common = common.and(peer.connection.join(peer.slot, &batch, burst)?);
     }
-    match batch.open(peers.len(), common, header, payload) {
+    let memory = SPARE.try_with(Cell::take).unwrap_or_default();
+    match batch.open(peers.len(), common, memory, header, payload) {
+        Append::Taken => Some((batch, false)),
+        Append::Full => Some((batch, true)),
         // Somebody has looked at a connection that had joined.
         Append::Refused(_) => None,
-        append => Some((batch, append)),
     }
 }
 
@@ -112,17 +112,15 @@ fn send(batch: &Batch, peers: &[Peer], burst: &mut Burst) -> Turn {
     for peer in peers {
         peer.connection.send_batch(burst);
     }
-    // Its memory, if everybody has taken it, is in the caches.
-    let memory = frames.and_then(|frames| Arc::into_inner(frames.bytes));
-    if let Some(memory) = memory.filter(|memory| memory.capacity() <= MAX_SPARE) {
+    // If everybody has written it, its memory is in the caches.
+    if let Some(mut memory) = frames.and_then(|frames| Arc::into_inner(frames.bytes)) {
+        memory.clear();
         let _ = SPARE.try_with(|spare| spare.set(memory));
     }
     Turn::IsOver
 }
 
-/// The largest memory that a thread keeps for its next batch.
-const MAX_SPARE: usize = 512 * 1024;
-
 thread_local! {
+    // Memory for the next batch: no more than one that is full takes, with the longest event in it.
     static SPARE: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
