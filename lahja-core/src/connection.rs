@@ -275,6 +275,8 @@ impl Connection {
         self.outbound().session.is_mismatched(slot)
     }
 
+    /// Gives access to the outbound side, whose session is as if nothing were queued elsewhere.
+    #[inline]
     fn outbound(&self) -> MutexGuard<'_, Outbound> {
         let mut outbound = lock(&self.outbound);
         outbound.settle();
