@@ -36,14 +36,16 @@ pub struct FrameBuffer {
     // What is held instead, as long as nothing is added: others hold the same frames. Invariant: not
     // empty, and `bytes` is.
     shared: Option<Arc<Vec<u8>>>,
-    // Invariant: at most the length of what is held; what lies before it has been written.
+    // The length of what is held.
+    end: usize,
+    // Invariant: at most `end`; what lies before it has been written.
     written: usize,
 }
 
 impl FrameBuffer {
     /// Creates an empty buffer.
     pub const fn new() -> Self {
-        Self { bytes: Vec::new(), shared: None, written: 0 }
+        Self { bytes: Vec::new(), shared: None, end: 0, written: 0 }
     }
 
     /// Creates an empty buffer whose frames gather in this memory, which is empty.
@@ -58,8 +60,9 @@ impl FrameBuffer {
     }
 
     /// Returns how many bytes are still to be written.
+    #[inline]
     pub fn len(&self) -> usize {
-        self.held().len() - self.written
+        self.end - self.written
     }
 
     fn held(&self) -> &Vec<u8> {
@@ -98,7 +101,7 @@ impl FrameBuffer {
         self.own();
         let mut bytes = std::mem::take(&mut self.bytes);
         bytes.drain(..self.written);
-        self.written = 0;
+        (self.end, self.written) = (0, 0);
         bytes
     }
 
@@ -110,11 +113,19 @@ impl FrameBuffer {
             self.own();
             self.bytes.extend_from_slice(frames);
         }
+        self.end += frames.len();
     }
 
     /// Holds by itself what it holds.
     #[inline]
     fn own(&mut self) {
+        if self.shared.is_some() {
+            self.copy_shared();
+        }
+    }
+
+    #[cold]
+    fn copy_shared(&mut self) {
         if let Some(shared) = self.shared.take() {
             self.bytes.extend_from_slice(&shared);
         }
@@ -131,6 +142,7 @@ impl FrameBuffer {
         self.bytes.extend_from_slice(&prefix.to_le_bytes());
         self.bytes.extend_from_slice(&header);
         self.bytes.extend_from_slice(payload);
+        self.end = self.bytes.len();
         PREFIX_LEN + content
     }
 
@@ -146,6 +158,7 @@ impl FrameBuffer {
         assert!(content > 0, "a frame has content");
         let prefix = u32::try_from(content).expect("a frame is shorter than 4 GiB");
         self.bytes[start..start + PREFIX_LEN].copy_from_slice(&prefix.to_le_bytes());
+        self.end = self.bytes.len();
         PREFIX_LEN + content
     }
 
@@ -164,7 +177,7 @@ impl FrameBuffer {
     }
 
     fn clear(&mut self) {
-        self.written = 0;
+        (self.end, self.written) = (0, 0);
         self.shared = None;
         self.bytes.clear();
         if self.bytes.capacity() > KEEP_CAPACITY {

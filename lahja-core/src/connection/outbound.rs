@@ -97,13 +97,14 @@ impl Outbound {
     /// Ends the batch that others may add to, and queues what is in it.
     #[inline]
     pub(super) fn settle(&mut self) {
-        if let Some((slot, batch)) = self.batch.take() {
-            self.settle_batch(slot, &batch);
+        if self.batch.is_some() {
+            self.settle_batch();
         }
     }
 
     #[cold]
-    fn settle_batch(&mut self, slot: Slot, batch: &Batch) {
+    fn settle_batch(&mut self) {
+        let Some((slot, batch)) = self.batch.take() else { return };
         if let Some(Frames { bytes, count, charged }) = batch.leave() {
             self.is_followed |= count > 1 || !self.session.out().is_empty();
             self.session.push_shared(slot, &bytes, count, charged);
