@@ -36,7 +36,7 @@ pub struct FrameBuffer {
     // What is held instead, as long as nothing is added: others hold the same frames. Invariant: not
     // empty, and `bytes` is.
     shared: Option<Arc<Vec<u8>>>,
-    // The length of what is held.
+    // The length of what is held, which each event asks for several times.
     end: usize,
     // Invariant: at most `end`; what lies before it has been written.
     written: usize,

@@ -49,6 +49,8 @@ pub(crate) struct Session {
     queued: u64,
     // Bytes of these that the transport has taken.
     written: u64,
+    // Bytes of events that follow, for which room was taken.
+    reserved: usize,
     // Requests, and what ends requests, in `out` as far as that was not taken.
     exchanges: usize,
     sent: Traffic,
@@ -147,6 +149,7 @@ impl Session {
             out: FrameBuffer::new(),
             queued: 0,
             written: 0,
+            reserved: 0,
             exchanges: 0,
             sent: Traffic::default(),
             outlets: Vec::new(),
@@ -201,7 +204,7 @@ impl Session {
 
     /// Tells whether events and responses have to wait for the transport.
     pub(crate) fn is_backlogged(&self) -> bool {
-        self.out.len() >= self.limits.backlog
+        self.out.len() + self.reserved >= self.limits.backlog
     }
 
     /// Accepts the peer that said hello. Announce every topic, then call [`ready`](Self::ready).

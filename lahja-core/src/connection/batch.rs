@@ -9,19 +9,16 @@
 //! How much fits is known from the beginning: nothing that changes it happens before the batch is over.
 
 use std::sync::Arc;
-use std::task::Waker;
 
-use super::outbound::WRITE_AT;
-use super::{Burst, Connection};
 use crate::credit::charge;
 use crate::frame::FrameBuffer;
 use crate::message::PlainHeader;
-use crate::session::{Allowance, Slot};
+use crate::session::Allowance;
 use crate::sync::{Mutex, lock};
 
 /// With so much in it a batch is written: each of many consumers that take turns has more to do in its
 /// turn than with the half of it, and all writes are from the same memory.
-const FULL: usize = 2 * WRITE_AT;
+pub(super) const FULL: usize = if cfg!(shuttle) { 20 } else { 120 * 1024 };
 
 /// Events that several connections have in common at the end of their queues.
 #[derive(Debug, Default)]
@@ -135,42 +132,6 @@ impl State {
             self.frames = Some(Frames { bytes, count: self.count, charged });
             self.waiting = members;
         }
-    }
-}
-
-impl Connection {
-    /// Has the events of a batch follow what is queued for a topic. Returns how much may follow. `None`
-    /// if a caller is to write at once, or if an event may have to wait.
-    pub(super) fn join(
-        &self,
-        slot: Slot,
-        batch: &Arc<Batch>,
-        burst: &mut Burst,
-    ) -> Option<Allowance> {
-        let mut outbound = self.outbound();
-        let may_write = outbound.writer.is_some() && !outbound.is_gathering();
-        if outbound.failed || may_write && (outbound.is_full() || self.is_slow(burst)) {
-            return None;
-        }
-        let allowance = outbound.session.allowance(slot)?;
-        outbound.batch = Some((slot, batch.clone()));
-        Some(allowance)
-    }
-
-    /// Has the writer loop send what a batch gathers, unless whoever writes looks again anyway.
-    pub(super) fn look_after_batch(&self) {
-        // To look at the session would end the batch.
-        let mut outbound = lock(&self.outbound);
-        if outbound.writer.is_some() && !outbound.scheduled {
-            let waker = outbound.schedule();
-            drop(outbound);
-            waker.inspect(Waker::wake_by_ref);
-        }
-    }
-
-    /// Sends a batch that is full.
-    pub(super) fn send_batch(&self, burst: &mut Burst) {
-        self.flush(self.outbound(), burst);
     }
 }
 

@@ -2,21 +2,22 @@
 
 use std::cell::Cell;
 use std::sync::Arc;
+use std::task::Waker;
 
 use super::batch::{Append, Batch};
 use super::{Burst, Connection, Turn};
 use crate::message::{Message, PlainHeader};
 use crate::routing::Target;
-use crate::session::Allowance;
+use crate::session::{Allowance, Slot};
 use crate::sync::{Mutex, lock};
 
 type Peer = Target<Arc<Connection>>;
 
 /// A batch that ends with fewer events has cost more than it has saved.
-const FEW: u64 = 8;
+const FEW: u64 = if cfg!(shuttle) { 1 } else { 8 };
 
 /// How many events go to each peer by itself before a batch is tried again.
-const PAUSE: u32 = 16;
+const PAUSE: u32 = if cfg!(shuttle) { 0 } else { 16 };
 
 /// What the peers of an audience have in common.
 pub(crate) struct Common {
@@ -53,16 +54,15 @@ impl Common {
     pub(crate) fn push(&self, peers: &[Peer], payload: &[u8], burst: &mut Burst) -> Option<Turn> {
         let header = self.header?;
         let mut queue = lock(&self.queue);
-        let batch = queue.batch.as_ref();
-        match batch.map_or(Append::Refused(FEW), |batch| batch.append(header, payload)) {
-            Append::Taken => return Some(Turn::GoesOn),
-            Append::Full => {
+        match queue.batch.as_ref().map(|batch| batch.append(header, payload)) {
+            Some(Append::Taken) => return Some(Turn::GoesOn),
+            Some(Append::Full) => {
                 let batch = queue.batch.take();
                 drop(queue);
                 return batch.map(|batch| send(&batch, peers, burst));
             }
-            Append::Refused(0..FEW) => queue.pause = PAUSE,
-            Append::Refused(_) => {}
+            Some(Append::Refused(0..FEW)) => queue.pause = PAUSE,
+            Some(Append::Refused(_)) | None => {}
         }
         queue.batch = None;
         if queue.pause > 0 {
@@ -118,6 +118,37 @@ fn send(batch: &Batch, peers: &[Peer], burst: &mut Burst) -> Turn {
         let _ = SPARE.try_with(|spare| spare.set(memory));
     }
     Turn::IsOver
+}
+
+impl Connection {
+    /// Has the events of a batch follow what is queued for a topic. Returns how much may follow. `None`
+    /// if a caller is to write at once, an event may have to wait, or it goes nowhere.
+    fn join(&self, slot: Slot, batch: &Arc<Batch>, burst: &mut Burst) -> Option<Allowance> {
+        let mut outbound = self.outbound();
+        let may_write = outbound.writer.is_some() && !outbound.is_gathering();
+        if outbound.failed || may_write && (outbound.is_full() || self.is_slow(burst)) {
+            return None;
+        }
+        let allowance = outbound.session.allowance(slot)?;
+        outbound.batch = Some((slot, batch.clone()));
+        Some(allowance)
+    }
+
+    /// Has the writer loop send what a batch gathers, unless whoever writes looks again anyway.
+    fn look_after_batch(&self) {
+        // To look at the session would end the batch.
+        let mut outbound = lock(&self.outbound);
+        if outbound.writer.is_some() && !outbound.scheduled {
+            let waker = outbound.schedule();
+            drop(outbound);
+            waker.inspect(Waker::wake_by_ref);
+        }
+    }
+
+    /// Sends a batch that is full.
+    fn send_batch(&self, burst: &mut Burst) {
+        self.flush(self.outbound(), burst);
+    }
 }
 
 thread_local! {

@@ -57,7 +57,11 @@ impl Session {
 
     /// Takes room for an event without sending it yet, or without counting it as missed yet.
     pub(crate) fn reserve(&mut self, slot: Slot, payload_len: usize) -> Push {
-        self.take_room(slot, payload_len, Outlet::reserve)
+        let room = self.take_room(slot, payload_len, Outlet::reserve);
+        if room == Push::Queued {
+            self.reserved += payload_len;
+        }
+        room
     }
 
     #[inline(always)]
@@ -100,6 +104,7 @@ impl Session {
 
     /// Gives back room that was reserved and not used.
     pub(crate) fn unreserve(&mut self, slot: Slot, payload_len: usize) {
+        self.reserved -= payload_len;
         if let Some(outlet) = self.outlet(slot) {
             outlet.unreserve(charge(payload_len));
         }
@@ -107,6 +112,7 @@ impl Session {
 
     /// Queues an event for which room was reserved.
     pub(crate) fn push_reserved(&mut self, slot: Slot, request: Option<u64>, payload: &[u8]) {
+        self.reserved -= payload.len();
         if let Some(outlet) = self.outlet(slot) {
             outlet.use_reserved(charge(payload.len()));
             self.push_unchecked(slot, request, payload);
@@ -129,7 +135,8 @@ impl Session {
     /// Returns how much may be queued if nothing but events of this topic is. `None` if one may have
     /// to wait, or goes nowhere.
     pub(crate) fn allowance(&mut self, slot: Slot) -> Option<Allowance> {
-        let bytes = self.limits.backlog.checked_sub(self.out.len()).filter(|&bytes| bytes > 0)?;
+        let taken = self.out.len() + self.reserved;
+        let bytes = self.limits.backlog.checked_sub(taken).filter(|&bytes| bytes > 0)?;
         let credit = self.outlet(slot)?.room()?;
         Some(Allowance { credit, bytes })
     }
@@ -189,8 +196,14 @@ impl Session {
         }
     }
 
-    /// Ends the stalls for which there is room again, now that the backlog has gone.
+    /// Ends the stalls for which there is room again, now that the backlog has gone. Whoever waited for
+    /// that alone waits for the next one anew: a peer that takes what is written is not stalled.
     pub(crate) fn resume(&mut self) {
+        for (_, outlet) in self.outlets.iter_mut().flatten() {
+            if !outlet.is_full() {
+                outlet.stop_waiting();
+            }
+        }
         self.tell_missed(Outlet::resume);
     }
 
@@ -302,6 +315,39 @@ mod tests {
         let contents: Vec<_> = session.out().unwritten().map(Message::decode).collect();
         let lagged = Message::Lagged { number: slot.number, count: 1 };
         assert_eq!(contents, [Ok(lagged), Ok(Message::Goodbye)]);
+    }
+
+    #[test]
+    fn whoever_waits_for_one_backlog_after_the_other_is_not_stalled() {
+        let (mut session, [slot, other]) = session();
+        let start = Instant::now();
+        for round in 0..3 {
+            let now = start + PATIENCE * round / 2;
+            session.push_event(other, None, &LARGE);
+            assert_eq!(session.push_event(slot, None, &[]), Push::Full);
+            session.wait_for_room(slot, now);
+            assert_eq!(session.sweep(now, PATIENCE), (Some(now + PATIENCE), false));
+            drain(&mut session);
+            session.resume();
+        }
+        assert_eq!(session.push_event(slot, None, &[]), Push::Queued);
+    }
+
+    #[test]
+    fn room_that_is_reserved_counts_until_it_is_used_or_given_back() {
+        let (mut session, [slot, other]) = session();
+        for is_used in [true, false] {
+            assert_eq!(session.reserve(slot, LARGE.len()), Push::Queued);
+            assert_eq!(session.reserve(other, LARGE.len()), Push::Full);
+            assert_eq!(session.push_event(other, None, &[]), Push::Full);
+            match is_used {
+                true => session.push_reserved(slot, None, &LARGE),
+                false => session.unreserve(slot, LARGE.len()),
+            }
+            drain(&mut session);
+            assert_eq!(session.push_event(other, None, &[]), Push::Queued);
+            drain(&mut session);
+        }
     }
 
     #[test]

@@ -121,9 +121,8 @@ impl Point {
             Timer::after(Duration::from_millis(20)).await;
         }
         empty_scratch(load).await?;
-        // What the thread keeps for its next broadcast of a type differs with what came last, a table that
-        // changed or a broadcast. A subscription that comes and goes makes all of it outdated, and this
-        // broadcast lets go of that.
+        // How much a thread keeps for its next broadcasts depends on whether a table has changed since
+        // its last ones. Here one changes in any case, and a broadcast then lets go of what is outdated.
         drop(load.endpoint.stream::<Mark>());
         load.endpoint.broadcast(Mark).require_subscriber(false).await?;
         // What was begun by that is over soon: the least counts.
