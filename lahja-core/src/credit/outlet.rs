@@ -321,6 +321,11 @@ mod tests {
         outlet.unreserve(1);
         outlet.begin(10);
         assert_eq!(outlet.room(), None);
+        // A backlog stalls a topic that has room.
+        let (mut outlet, start) = (Outlet::new(100), Instant::now());
+        outlet.wait(start);
+        assert_eq!(outlet.sweep(start + SECOND, SECOND), Sweep::Stalled);
+        assert_eq!(outlet.room(), None);
     }
 
     #[test]
