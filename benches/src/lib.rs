@@ -12,9 +12,9 @@
 //! come; `DIR` gets `results.json` with what each repeat found, and a plot of each group of
 //! experiments. `plot FILE DIR` draws them again, and `check FILE` tells whether a figure is missing.
 //!
-//! *Polling*: the raw socket asks its kernel again and again, lahja as long as that pays; the system
-//! places the processes, since lahja does not poll where it has one core. *Parked*: both sleep, each
-//! bound to a core of its own. *One core*: both sleep, bound to one core.
+//! *Polling*: the raw and the bare socket ask their kernel again and again, lahja as long as that
+//! pays; the system places the processes, since lahja does not poll where it has one core. *Parked*:
+//! all sleep, each process bound to a core of its own. *One core*: all sleep, bound to one core.
 //! *Main*: polling, where lahja's end is the future that the executor is run with, which the executor
 //! leaves waiting while one of its tasks polls. *Several threads*: two, of smol's global executor or
 //! of async-std's; else there is one, which for smol is the one that measures, and for async-std is
