@@ -5,7 +5,9 @@
 //! executor lets it, as long as that has paid lately: a try that finds nothing doubles how many
 //! waits go by before the next one, up to [`MAX_SKIPS`]; one that finds something, and a wait that
 //! a try would have spared on an executor that is not busy, brings the next one back at once. An
-//! idle connection costs nothing.
+//! idle connection costs nothing. Nor does a stream of small events that come many at a time: after a read
+//! that finds [`MANY`] frames or more the reader sleeps, since to be woken is little for each of so many,
+//! and to ask meanwhile may slow down the sender, where their cores share parts.
 //!
 //! The peer may wait for the very core that asks, or other processes may. A try that takes longer than
 //! an answer from another core therefore lets them run each time, and ends if one of them does and
@@ -23,6 +25,9 @@ const BUSY: Duration = Duration::from_micros(5);
 /// What an answer from another core takes, and some more. A try that lasts longer lets others have the
 /// core.
 const YIELD_AFTER: Duration = Duration::from_micros(8);
+
+/// A read that finds so many frames or more is one of a stream.
+const MANY: u64 = 128;
 
 /// What a reader does that found nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,6 +48,8 @@ pub(super) struct Polling {
     // Waits that go by before the next try, and how many did after the last.
     skips: u32,
     skipped: u32,
+    // Whether the last read found `MANY` frames or more.
+    is_stream: bool,
     // Whether what came last had waited for this core.
     shares_core: bool,
     // Whether the last try ended because the executor has other things to do.
@@ -79,6 +86,7 @@ impl Polling {
             state: State::Reading,
             skips: 0,
             skipped: 0,
+            is_stream: false,
             shares_core: false,
             is_busy: false,
         }
@@ -106,7 +114,7 @@ impl Polling {
                 self.skipped = (self.skipped * 2).clamp(1, MAX_SKIPS);
                 self.skips = self.skipped;
             }
-            State::Reading if self.skips == 0 && !self.limit.is_zero() => {
+            State::Reading if self.skips == 0 && !self.is_stream && !self.limit.is_zero() => {
                 let (wait, yielded) = match self.shares_core {
                     true => (Wait::Yield, Yielded::JustNow),
                     false => (Wait::AskAgain, Yielded::Never),
@@ -119,6 +127,11 @@ impl Polling {
         }
         self.state = State::Sleeping { since: now };
         Wait::Sleep
+    }
+
+    /// Notes how many frames one read has found.
+    pub(super) fn took(&mut self, frames: u64) {
+        self.is_stream = frames >= MANY;
     }
 
     /// Notes that something has arrived.
@@ -246,6 +259,19 @@ mod tests {
         }
         assert_eq!(sleep(&mut polling, &mut clock), 0);
         polling.arrived(|| clock.after(99));
+        assert_eq!(sleep(&mut polling, &mut clock), 100);
+    }
+
+    #[test]
+    fn a_stream_is_not_asked_for_again_until_it_is_over() {
+        let mut clock = Clock(Instant::now());
+        let mut polling = Polling::new(LIMIT);
+        for frames in [MANY, 10 * MANY] {
+            polling.took(frames);
+            assert_eq!(sleep(&mut polling, &mut clock), 0);
+            polling.arrived(|| clock.after(1));
+        }
+        polling.took(MANY - 1);
         assert_eq!(sleep(&mut polling, &mut clock), 100);
     }
 

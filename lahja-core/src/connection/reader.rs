@@ -133,7 +133,9 @@ impl Inbound<'_> {
                 }
                 Err(error) => return Some(End::Error(ConnectError::io(error))),
             }
+            let before = self.received.frames;
             let end = self.dispatch_all(reader);
+            self.polling.took(self.received.frames - before);
             self.finish_batch();
             match end {
                 Ok(None) => {}

@@ -82,9 +82,15 @@ impl<R: FrameReader> FrameReader for CountedReader<R> {
     }
 }
 
-/// Lets a peer say something in so many waits of an endpoint, each when its reader sleeps.
-/// Returns how often the reader was asked in vain in each wait.
-async fn converse(runtime: &TestRuntime, poll_for: Duration, waits: usize) -> Vec<u32> {
+/// Lets a peer say something in so many waits of an endpoint, each when its reader sleeps: first hello,
+/// then as many frames at once as `frames` says. Returns how often the reader was asked in vain in each
+/// wait.
+async fn converse(
+    runtime: &TestRuntime,
+    poll_for: Duration,
+    waits: usize,
+    frames: impl Fn(usize) -> usize,
+) -> Vec<u32> {
     let mut limits = Limits::default();
     limits.poll_for = poll_for;
     let a = with_limits(runtime, "a", limits);
@@ -94,9 +100,10 @@ async fn converse(runtime: &TestRuntime, poll_for: Duration, waits: usize) -> Ve
     let speaking = async {
         asked.until_asleep().await;
         peer.introduce("x", &[]);
-        for _ in 2..waits {
+        for wait in 1..waits - 1 {
             asked.until_asleep().await;
-            peer.say(&[wire::kind::OPTIONAL]);
+            let frame = &[wire::kind::OPTIONAL][..];
+            peer.say_all(&vec![frame; frames(wait)]);
         }
         asked.until_asleep().await;
     };
@@ -114,14 +121,14 @@ fn has_cores() -> bool {
 #[test]
 fn a_reader_that_may_not_poll_asks_once_and_sleeps() {
     run(|runtime| async move {
-        assert_eq!(converse(&runtime, Duration::ZERO, 40).await, [1; 40]);
+        assert_eq!(converse(&runtime, Duration::ZERO, 40, |_| 1).await, [1; 40]);
     });
 }
 
 #[test]
 fn a_try_that_is_over_at_once_asks_once_more_and_the_tries_become_rare() {
     run(|runtime| async move {
-        let asked = converse(&runtime, Duration::from_nanos(1), 80).await;
+        let asked = converse(&runtime, Duration::from_nanos(1), 80, |_| 1).await;
         let tries = match has_cores() {
             true => &[0, 2, 5, 10, 19, 36, 69][..],
             // On one core it would keep the peer from running.
@@ -130,6 +137,19 @@ fn a_try_that_is_over_at_once_asks_once_more_and_the_tries_become_rare() {
         for (wait, asked) in asked.into_iter().enumerate() {
             let expected = if tries.contains(&wait) { 2 } else { 1 };
             assert_eq!(asked, expected, "in wait {wait}");
+        }
+    });
+}
+
+#[test]
+fn a_stream_is_not_polled_for() {
+    run(|runtime| async move {
+        for (frames, asked_then) in [(127, [2, 1]), (128, [1, 2])] {
+            // There would be a try in the third wait.
+            let frames = |wait| if wait == 1 { frames } else { 1 };
+            let asked = converse(&runtime, Duration::from_nanos(1), 5, frames).await;
+            let expected = if has_cores() { asked_then } else { [1; 2] };
+            assert_eq!(asked[2..4], expected);
         }
     });
 }
