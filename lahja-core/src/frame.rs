@@ -20,7 +20,7 @@ pub(crate) const READ_CHUNK: usize = 64 * 1024;
 /// with little traffic holds no more.
 const FIRST_CHUNK: usize = 4 * 1024;
 
-/// A buffer that served a burst gives its memory back beyond this many bytes: some windows, since
+/// A buffer that served a burst gives its memory back beyond this many bytes: a few windows, since
 /// fresh memory costs more than the copy into it.
 const KEEP_CAPACITY: usize = 1024 * 1024;
 

@@ -27,7 +27,7 @@ pub struct Limits {
     /// The deepest nesting of an event's value. Default: 64.
     pub depth: usize,
     /// What each peer may send on each topic before this endpoint has consumed it, in bytes. One
-    /// event may exceed it. Default: 256 KiB.
+    /// event may exceed it. Default: 384 KiB.
     pub window: u32,
     /// What may wait for one connection's transport, in bytes, before events and responses wait
     /// to be queued. One frame may exceed it. Default: 512 KiB.
@@ -57,7 +57,8 @@ pub struct Limits {
     /// How long a connection that finds nothing to read asks its transport again before it sleeps,
     /// if that has paid lately. It makes whatever comes within that time several times faster, as
     /// waking a sleeping process takes longer than the rest of a round trip, and costs the time of
-    /// a core while frames come that often. Zero turns it off, and so does a single core.
+    /// a core while frames come that often. After a read of 128 frames or more it sleeps at once: to be
+    /// woken is little for each of so many. Zero turns it off, and so does a single core.
     ///
     /// Meanwhile the executor is never idle. An executor that looks after something only when it is
     /// idle, or only now and then, serves it late: smol's polls the future that `Executor::run` is
@@ -80,7 +81,7 @@ impl Default for Limits {
         Self {
             frame: 16 << 20,
             depth: 64,
-            window: 256 << 10,
+            window: 384 << 10,
             backlog: 512 << 10,
             capacity: 1_024,
             queue: 4 << 20,

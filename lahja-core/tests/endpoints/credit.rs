@@ -58,6 +58,7 @@ fn idle_after_a_wait_is_no_stall() {
 fn a_handler_that_outlives_its_subscription_costs_no_connection() {
     run(|runtime| async move {
         let limits = Limits::default();
+        let half = limits.window as usize / 2;
         let a = with_limits(&runtime, "a", limits.clone());
         let b = with_limits(&runtime, "b", limits);
         join(&a, &b).await;
@@ -69,7 +70,7 @@ fn a_handler_that_outlives_its_subscription_costs_no_connection() {
             }
         });
         sub.ready().await.unwrap();
-        a.broadcast(Big("x".repeat(100_000))).await.unwrap();
+        a.broadcast(Big("x".repeat(half))).await.unwrap();
         settle().await;
         sub.unsubscribe();
         settle().await;
@@ -155,7 +156,7 @@ fn an_event_that_waits_for_one_that_has_room_goes_on_when_that_is_sent() {
     });
 }
 
-/// An event of a kilobyte, so that a window holds some 250 of them.
+/// An event of a kilobyte, so that a window holds some 380 of them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Event)]
 struct Load(u64, String);
 

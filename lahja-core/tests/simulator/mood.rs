@@ -60,8 +60,8 @@ impl Mood {
         let may_stall = random.u8(..4) == 0;
         let short = Duration::from_millis(20);
         let mut limits = Limits::default();
-        limits.window = pick(random, &[1, 64, 512, 4 << 10, 256 << 10]);
-        limits.backlog = pick(random, &[1, 300, 4 << 10, 512 << 10]);
+        limits.window = pick(random, &[1, 64, 512, 4 << 10, limits.window]);
+        limits.backlog = pick(random, &[1, 300, 4 << 10, limits.backlog]);
         limits.queue = limits.backlog;
         limits.capacity = pick(random, &[1, 3, 1_024]);
         limits.requests = pick(random, &[1, 2, 4_096]);

@@ -112,7 +112,7 @@ pub async fn a_broadcast_that_was_given_up_leaves_the_rest_in_order<S: Subject>(
 }
 
 pub async fn a_stopped_process_is_left_behind_and_told_what_it_missed<S: Subject>(stage: Stage<S>) {
-    // Several windows, and more than a socket takes.
+    // More than a window and a socket take.
     const COUNT: u64 = 1_000;
     let mut limits = Limits::default();
     limits.stalled_after = Duration::from_millis(100);

@@ -29,7 +29,7 @@ pub async fn events_come_in_the_order_of_the_calls_and_once_each<S: Subject>(sta
 pub async fn small_events_do_not_overtake_large_ones<S: Subject>(stage: Stage<S>) {
     let [a, b] = stage.meet(["a", "b"]).await;
     let mut loads = listen::<Load>(&b).await;
-    let sizes = || (0..60).map(|n| if n % 3 == 0 { 300_000 } else { n });
+    let sizes = || (0..60).map(|n| if n % 3 == 0 { 500_000 } else { n });
     let sending = async {
         for size in sizes() {
             a.broadcast(load(size)).await.unwrap();

@@ -297,13 +297,16 @@ fn the_credit_of_an_abandoned_event_comes_back_at_once() {
         let mut peer = join(&a, &[]).await;
         let mut texts = a.stream::<Text>();
         let text = peer.number_of::<Text>().await;
-        peer.say(&wire::begin(text, 300_000));
+        // All of the window.
+        let total = Limits::default().window as usize;
+        let charged = total as u64 + OVERHEAD;
+        peer.say(&wire::begin(text, total));
         peer.say(&wire::part(text, &[b'x'; 100_000]));
         settle().await;
-        assert_eq!(a.stats().unconsumed_bytes, 300_000 + OVERHEAD);
+        assert_eq!(a.stats().unconsumed_bytes, charged);
         peer.say(&wire::abandon(text));
         let credit = wire::credited(&peer.hear(wire::kind::CREDIT).await);
-        assert_eq!(credit, 300_000 + OVERHEAD);
+        assert_eq!(credit, charged);
         assert_eq!(a.stats().unconsumed_bytes, 0);
         peer.say(&wire::event(text, &wire::text("next")));
         assert_eq!(texts.next().await.unwrap().unwrap().0, "next");
@@ -338,7 +341,7 @@ fn a_part_of_no_event_and_an_event_beyond_the_window_cost_the_connection() {
             vec![wire::part(0, b"x")],
             vec![wire::begin(0, 20 << 20)],
             // The first takes all of the window, though nothing of it has come.
-            vec![wire::begin(0, 300_000), text("x")],
+            vec![wire::begin(0, Limits::default().window as usize), text("x")],
         ];
         for breach in breaches {
             let a = build(&runtime, "a", |a| a);
