@@ -6,8 +6,7 @@
 //! waits go by before the next one, up to [`MAX_SKIPS`]; one that finds something, and a wait that
 //! a try would have spared on an executor that is not busy, brings the next one back at once. An
 //! idle connection costs nothing. Nor does a stream of small events that come many at a time: after a read
-//! that finds [`MANY`] frames or more the reader sleeps, since to be woken is little for each of so many,
-//! and to ask meanwhile may slow down the sender, where their cores share parts.
+//! that finds [`MANY`] frames or more the reader sleeps, since to be woken is little for each of so many.
 //!
 //! The peer may wait for the very core that asks, or other processes may. A try that takes longer than
 //! an answer from another core therefore lets them run each time, and ends if one of them does and
