@@ -10,17 +10,16 @@
 
 use std::sync::Arc;
 
+use super::outbound::WRITE_AT;
 use crate::credit::charge;
 use crate::frame::FrameBuffer;
 use crate::message::PlainHeader;
 use crate::session::Allowance;
 use crate::sync::{Mutex, lock};
 
-/// With so much in it a batch is written: each of many consumers that take turns has more to do in its
-/// turn than with the half of it, and all writes are from the same memory. Linux cuts what is written to a
-/// Unix socket into pieces of up to 36,544 bytes (`unix_stream_sendmsg`), and by default takes six of them
-/// where nothing lies there: a batch of small events is three, so that a socket takes two batches whole.
-pub(super) const FULL: usize = if cfg!(shuttle) { 20 } else { 103 * 1024 };
+/// With so much in it a batch is written, from the same memory to all, as what one connection has queued
+/// by itself would be.
+pub(super) const FULL: usize = if cfg!(shuttle) { 20 } else { WRITE_AT };
 
 /// Events that several connections have in common at the end of their queues.
 #[derive(Debug, Default)]

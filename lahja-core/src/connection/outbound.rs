@@ -5,14 +5,19 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use super::batch::{Batch, Frames};
-use crate::frame::{FrameBuffer, READ_CHUNK};
+use crate::frame::FrameBuffer;
 use crate::message::Message;
 use crate::session::{Session, Slot};
 use crate::transport::FrameWriter;
 
-/// With this much queued a caller writes at once. Less costs system calls, more leaves the consumer
-/// idle and the caches cold. With the event that makes it so much, the peer reads it in one go.
-pub(super) const WRITE_AT: usize = READ_CHUNK - 4 * 1024;
+/// With this much queued a caller writes at once. With less, a consumer that is as fast as its producer
+/// runs out of events and sleeps more often, and to wake it costs both as much as some hundred events.
+/// More leaves it idle meanwhile.
+///
+/// Linux cuts what is written to a Unix socket into pieces of up to 36,544 bytes
+/// (`unix_stream_sendmsg`), and by default takes six of them where nothing lies there: this much of
+/// small events is three, so that a socket takes it twice as a whole.
+pub(super) const WRITE_AT: usize = 103 * 1024;
 
 /// With so many requests or responses queued, too: who makes many at once, or answers them, and the
 /// peer then work at the same time. Fewer cost system calls, more leave one of them idle.

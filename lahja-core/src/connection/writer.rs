@@ -101,7 +101,8 @@ impl Connection {
         burst.is_slow(&self.pace, || self.now())
     }
 
-    /// Changes the session for a large event and sends that when it is time.
+    /// Changes the session for a large event, and writes the part that was queued: the next one waits
+    /// until it has left.
     pub(crate) fn push_part(
         &self,
         burst: &mut Burst,
@@ -109,7 +110,8 @@ impl Connection {
     ) -> Push {
         let mut outbound = self.outbound();
         let push = push(&mut outbound.session);
-        self.flush(outbound, burst);
+        let is_due = push == Push::Queued || outbound.is_full();
+        self.flush_or_schedule(outbound, burst, is_due);
         push
     }
 
@@ -145,12 +147,18 @@ impl Connection {
             outbound.is_followed = true;
             return Turn::GoesOn;
         }
-        self.flush_or_schedule(outbound, burst)
+        let is_due = outbound.is_full();
+        self.flush_or_schedule(outbound, burst, is_due)
     }
 
-    fn flush_or_schedule(&self, mut outbound: MutexGuard<'_, Outbound>, burst: &mut Burst) -> Turn {
+    /// The same. What is due is written at once if it can be.
+    fn flush_or_schedule(
+        &self,
+        mut outbound: MutexGuard<'_, Outbound>,
+        burst: &mut Burst,
+        is_due: bool,
+    ) -> Turn {
         let queued = outbound.session.out().len();
-        let is_full = outbound.is_full();
         if queued == 0 {
             if outbound.session.has_ended() {
                 let waker = outbound.schedule();
@@ -173,7 +181,7 @@ impl Connection {
             return Turn::GoesOn;
         }
         let has_to_wait = outbound.blocked || outbound.session.has_ended();
-        let is_slow = is_full || self.is_slow(burst) && !std::mem::take(&mut outbound.is_followed);
+        let is_slow = is_due || self.is_slow(burst) && !std::mem::take(&mut outbound.is_followed);
         if has_to_wait || !is_slow {
             let waker = outbound.schedule();
             drop(outbound);
@@ -183,7 +191,7 @@ impl Connection {
         if let Some(writer) = outbound.writer.take() {
             self.write_now(outbound, writer);
         }
-        match is_full {
+        match is_due {
             true => Turn::IsOver,
             false => Turn::GoesOn,
         }
