@@ -11,7 +11,7 @@ use crate::session::{Session, Slot};
 use crate::transport::FrameWriter;
 
 /// With this much queued a caller writes at once. With less, a consumer that is as fast as its producer
-/// runs out of events and sleeps more often, and to wake it costs both as much as some hundred events.
+/// runs out of events and sleeps more often, and to wake it costs both as much as some 250 events.
 /// More leaves it idle meanwhile.
 ///
 /// Linux cuts what is written to a Unix socket into pieces of up to 36,544 bytes

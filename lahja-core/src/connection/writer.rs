@@ -4,8 +4,9 @@
 //! Exactly one party writes at a time: the one that has taken the [`Writer`] out of the
 //! [`Outbound`]. Everybody else only queues; the writer looks again before it puts the `Writer`
 //! back. A caller writes once, without waiting, if the last such write was a while ago and no others
-//! are likely to follow (then latency counts, see [`Pace`](super::Pace)) or if enough has gathered to be
-//! worth a system call. In between, the writer loop gathers what the callers queue.
+//! are likely to follow (then latency counts, see [`Pace`](super::Pace)), if enough has gathered to be
+//! worth a system call, or if it is a part of a large event. In between, the writer loop gathers what the
+//! callers queue.
 
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -33,6 +34,14 @@ const LINGER: Duration = Duration::from_secs(1);
 pub(crate) enum Turn {
     GoesOn,
     IsOver,
+}
+
+/// When a caller writes what it has queued.
+#[derive(Debug, Clone, Copy)]
+enum When {
+    Now,
+    /// If the last call was a while ago, and no others are likely to follow.
+    Slow,
 }
 
 impl Connection {
@@ -101,8 +110,8 @@ impl Connection {
         burst.is_slow(&self.pace, || self.now())
     }
 
-    /// Changes the session for a large event, and writes the part that was queued: the next one waits
-    /// until it has left.
+    /// Changes the session for a large event, and writes the part that was queued, at once if it can be:
+    /// the next one waits until it has left.
     pub(crate) fn push_part(
         &self,
         burst: &mut Burst,
@@ -110,8 +119,10 @@ impl Connection {
     ) -> Push {
         let mut outbound = self.outbound();
         let push = push(&mut outbound.session);
-        let is_due = push == Push::Queued || outbound.is_full();
-        self.flush_or_schedule(outbound, burst, is_due);
+        match push {
+            Push::Queued => self.flush_or_schedule(outbound, burst, When::Now),
+            _ => self.flush(outbound, burst),
+        };
         push
     }
 
@@ -147,16 +158,19 @@ impl Connection {
             outbound.is_followed = true;
             return Turn::GoesOn;
         }
-        let is_due = outbound.is_full();
-        self.flush_or_schedule(outbound, burst, is_due)
+        let when = match outbound.is_full() {
+            true => When::Now,
+            false => When::Slow,
+        };
+        self.flush_or_schedule(outbound, burst, when)
     }
 
-    /// The same. What is due is written at once if it can be.
+    /// Writes what is queued if it is time and nobody else writes, else leaves it to the writer loop.
     fn flush_or_schedule(
         &self,
         mut outbound: MutexGuard<'_, Outbound>,
         burst: &mut Burst,
-        is_due: bool,
+        when: When,
     ) -> Turn {
         let queued = outbound.session.out().len();
         if queued == 0 {
@@ -181,8 +195,11 @@ impl Connection {
             return Turn::GoesOn;
         }
         let has_to_wait = outbound.blocked || outbound.session.has_ended();
-        let is_slow = is_due || self.is_slow(burst) && !std::mem::take(&mut outbound.is_followed);
-        if has_to_wait || !is_slow {
+        let is_time = match when {
+            When::Now => true,
+            When::Slow => self.is_slow(burst) && !std::mem::take(&mut outbound.is_followed),
+        };
+        if has_to_wait || !is_time {
             let waker = outbound.schedule();
             drop(outbound);
             waker.inspect(Waker::wake_by_ref);
@@ -191,9 +208,9 @@ impl Connection {
         if let Some(writer) = outbound.writer.take() {
             self.write_now(outbound, writer);
         }
-        match is_due {
-            true => Turn::IsOver,
-            false => Turn::GoesOn,
+        match when {
+            When::Now => Turn::IsOver,
+            When::Slow => Turn::GoesOn,
         }
     }
 

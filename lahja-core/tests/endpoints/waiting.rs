@@ -160,10 +160,10 @@ fn what_the_transport_takes_and_holds_back_is_not_forgotten() {
     // The transport in memory holds 16 batches, and holds back one more.
     const BATCHES: usize = 17;
     // So much is a batch of its own.
-    const LEN: usize = 33 * 1024;
+    const LEN: usize = 104 * 1024;
     run(|runtime| async move {
         let mut limits = Limits::default();
-        limits.window = 1 << 20;
+        limits.window = 2 << 20;
         let [a, b] = pair(&runtime, &limits).await;
         let mut stream = b.stream::<Text>();
         stream.ready().await.unwrap();

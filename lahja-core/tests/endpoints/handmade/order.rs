@@ -1,6 +1,7 @@
 //! Responses keep their place behind the events that were accepted before them, and
 //! acknowledgements behind what they are of.
 
+use std::future::IntoFuture;
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
@@ -10,6 +11,7 @@ use futures_lite::future::{poll_once, zip};
 use lahja_core::{Endpoint, Event, EventStream, RequestError, Scope};
 
 use super::{Number, Peer, Question, Text, settle, wire};
+use crate::clock::Clock;
 use crate::common::{TestRuntime, build, run};
 
 const TOPICS: &[(wire::Topic, u32)] = &[
@@ -19,7 +21,7 @@ const TOPICS: &[(wire::Topic, u32)] = &[
 ];
 
 /// More than a caller leaves to the writer loop.
-const LEN: usize = 40 * 1024;
+const LEN: usize = 104 * 1024;
 
 /// Lets an endpoint broadcast in each way there is, with a response in between, to a peer that
 /// takes so many bytes at a time, or everything at once if it is `None`.
@@ -78,6 +80,23 @@ async fn answer_amid_events(runtime: &TestRuntime, piece: Option<usize>) {
         };
         assert!(heard == content, "out of order in pieces of {piece:?}");
     }
+}
+
+#[test]
+fn much_leaves_before_anybody_has_a_turn() {
+    run(|runtime| async move {
+        // No time passes, so what follows the first event gathers.
+        let a = Endpoint::builder("a").unwrap().build(Clock::new(&runtime));
+        let peer = Peer::join(&a, "x", TOPICS).await;
+        settle().await;
+        let before = peer.pipe().written.len();
+        for _ in 0..200 {
+            // Some seventy are so much that their caller writes them.
+            let sent = poll_once(a.broadcast(Text("x".repeat(1_500))).into_future()).await;
+            assert!(sent.is_none_or(|sent| sent.is_ok()));
+        }
+        assert!(peer.pipe().written.len() > before + 130 * 1_500, "nobody has written");
+    });
 }
 
 #[test]

@@ -79,6 +79,22 @@ async fn gather(peer: &mut Peer) -> (Vec<u8>, Vec<Vec<u8>>) {
 }
 
 #[test]
+fn a_part_leaves_before_anybody_has_a_turn_however_much_gathers() {
+    run(|runtime| async move {
+        // No time passes, so what follows the first event gathers.
+        let a = Endpoint::builder("a").unwrap().build(Clock::new(&runtime));
+        let peer = join(&a, TOPICS).await;
+        for number in 0..3 {
+            a.broadcast(Number(number)).await.unwrap();
+        }
+        let before = peer.pipe().written.len();
+        let broadcast = poll_once(a.broadcast(large()).into_future()).await;
+        assert!(broadcast.is_none(), "it is not awaited to its end");
+        assert!(peer.pipe().written.len() > before + (1 << 16), "the writer loop is waited for");
+    });
+}
+
+#[test]
 fn a_small_event_waits_for_no_more_than_one_part_of_a_large_one() {
     run(|runtime| async move {
         let (a, mut peer) = held_up(&runtime, Limits::default()).await;

@@ -124,7 +124,7 @@ fn however_much_several_hear_each_hears_it_once() {
         let (a, mut peers) = two_peers(&runtime, [WIDE; 2]).await;
         let texts: Vec<_> = (0..1_000).map(|number| format!("{number:01500}")).collect();
         for text in &texts {
-            // Some eighty are so much that their caller writes them, before anybody has a turn.
+            // Some seventy are so much that their caller writes them, before anybody has a turn.
             let sent = poll_once(a.broadcast(Text(text.clone())).into_future()).await;
             assert!(sent.is_none_or(|sent| sent.is_ok()));
         }
