@@ -5,6 +5,7 @@ mod batches;
 mod closing;
 mod flood;
 mod hello;
+mod leaving;
 mod loss;
 mod order;
 mod parts;

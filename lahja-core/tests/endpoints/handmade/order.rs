@@ -1,7 +1,6 @@
 //! Responses keep their place behind the events that were accepted before them, and
 //! acknowledgements behind what they are of.
 
-use std::future::IntoFuture;
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
@@ -11,7 +10,6 @@ use futures_lite::future::{poll_once, zip};
 use lahja_core::{Endpoint, Event, EventStream, RequestError, Scope};
 
 use super::{Number, Peer, Question, Text, settle, wire};
-use crate::clock::Clock;
 use crate::common::{TestRuntime, build, run};
 
 const TOPICS: &[(wire::Topic, u32)] = &[
@@ -80,23 +78,6 @@ async fn answer_amid_events(runtime: &TestRuntime, piece: Option<usize>) {
         };
         assert!(heard == content, "out of order in pieces of {piece:?}");
     }
-}
-
-#[test]
-fn much_leaves_before_anybody_has_a_turn() {
-    run(|runtime| async move {
-        // No time passes, so what follows the first event gathers.
-        let a = Endpoint::builder("a").unwrap().build(Clock::new(&runtime));
-        let peer = Peer::join(&a, "x", TOPICS).await;
-        settle().await;
-        let before = peer.pipe().written.len();
-        for _ in 0..200 {
-            // Some seventy are so much that their caller writes them.
-            let sent = poll_once(a.broadcast(Text("x".repeat(1_500))).into_future()).await;
-            assert!(sent.is_none_or(|sent| sent.is_ok()));
-        }
-        assert!(peer.pipe().written.len() > before + 130 * 1_500, "nobody has written");
-    });
 }
 
 #[test]

@@ -1,0 +1,49 @@
+//! What a caller writes at once, though others have left theirs to the writer loop.
+
+use std::future::IntoFuture;
+
+use futures_lite::future::poll_once;
+use lahja_core::Endpoint;
+
+use super::{Number, Peer, Text, parts, settle, wire};
+use crate::clock::Clock;
+use crate::common::{TestRuntime, run};
+
+const TOPICS: &[(wire::Topic, u32)] =
+    &[(wire::topic::<Text>(), 1 << 20), (wire::topic::<Number>(), 1 << 20)];
+
+/// Creates an endpoint for which no time passes, so what follows the first event gathers.
+fn gathering(runtime: &TestRuntime) -> Endpoint {
+    Endpoint::builder("a").unwrap().build(Clock::new(runtime))
+}
+
+#[test]
+fn much_leaves_before_anybody_has_a_turn() {
+    run(|runtime| async move {
+        let a = gathering(&runtime);
+        let peer = Peer::join(&a, "x", TOPICS).await;
+        settle().await;
+        let before = peer.pipe().written.len();
+        for _ in 0..200 {
+            // Some seventy are so much that their caller writes them.
+            let sent = poll_once(a.broadcast(Text("x".repeat(1_500))).into_future()).await;
+            assert!(sent.is_none_or(|sent| sent.is_ok()));
+        }
+        assert!(peer.pipe().written.len() > before + 130 * 1_500, "nobody has written");
+    });
+}
+
+#[test]
+fn a_part_leaves_before_anybody_has_a_turn_however_much_gathers() {
+    run(|runtime| async move {
+        let a = gathering(&runtime);
+        let peer = parts::join(&a, TOPICS).await;
+        for number in 0..3 {
+            a.broadcast(Number(number)).await.unwrap();
+        }
+        let before = peer.pipe().written.len();
+        let broadcast = poll_once(a.broadcast(Text("x".repeat(1_000_000))).into_future()).await;
+        assert!(broadcast.is_none(), "it is not awaited to its end");
+        assert!(peer.pipe().written.len() > before + (1 << 16), "the writer loop is waited for");
+    });
+}
