@@ -17,7 +17,7 @@ use crate::session::Slot;
 use crate::shared::Shared;
 use crate::sync::lock;
 
-pub use stream::{EventStream, WaitFor};
+pub use stream::{EventStream, Next, WaitFor};
 
 /// A subscription that is being put together.
 ///

@@ -45,8 +45,9 @@ impl<E: Event> EventStream<E> {
     ///
     /// Dropping the future loses no event.
     #[inline]
-    pub async fn next(&mut self) -> Option<Result<Received<E>, Lagged>> {
-        poll_fn(|context| self.poll_next_event(context)).await
+    #[expect(clippy::should_implement_trait, reason = "it is what this is called for any stream")]
+    pub fn next(&mut self) -> Next<'_, E> {
+        Next(self)
     }
 
     /// Waits until every peer that is connected by now has acknowledged the subscription: events
@@ -181,6 +182,7 @@ impl<E: Event> EventStream<E> {
 impl<E: Event> Stream for EventStream<E> {
     type Item = Result<Received<E>, Lagged>;
 
+    #[inline]
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         self.poll_next_event(context)
     }
@@ -198,6 +200,31 @@ impl<E: Event> Drop for EventStream<E> {
 impl<E: Event> fmt::Debug for EventStream<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("EventStream").field("event", &E::NAME).finish_non_exhaustive()
+    }
+}
+
+/// Waits for the next event of a stream. Made by [`EventStream::next`].
+///
+/// # Cancel safety
+///
+/// Dropping the future loses no event.
+#[must_use = "futures do nothing unless polled"]
+pub struct Next<'a, E: Event>(&'a mut EventStream<E>);
+
+impl<E: Event> Future for Next<'_, E> {
+    type Output = Option<Result<Received<E>, Lagged>>;
+
+    // An event that is handed over by a call is read back in other pieces than it was written in,
+    // which has the processor wait.
+    #[inline(always)]
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        self.0.poll_next_event(context)
+    }
+}
+
+impl<E: Event> fmt::Debug for Next<'_, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Next").field("event", &E::NAME).finish_non_exhaustive()
     }
 }
 
