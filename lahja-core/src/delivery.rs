@@ -94,9 +94,12 @@ pub(crate) fn begin<E: Event>(
     let request = open(shared, question)?;
     let mut reached = false;
     let mut turn = Turn::GoesOn;
-    let mut burst = Burst::default();
     let mut delivery = None;
     let targets = || audience.targets.alike.iter().filter(|t| reach.admits_peer(&t.peer));
+    let mut burst = Burst::to(match reach.is_everybody() {
+        true => audience.targets.alike.len(),
+        false => targets().count(),
+    });
     if let Some(max) = audience.max_frame(reach) {
         // Two types of one name at a peer are one place to ask.
         let is_asked = |at: usize, target: &Peer| {
@@ -285,7 +288,7 @@ impl<E: Event> Delivery<E> {
                 listener.discard();
             }
             let Self { payload, request, event, gone, .. } = self;
-            let mut burst = Burst::default();
+            let mut burst = Burst::to(self.recipients.len() + self.peers.len());
             let mut goes_on = false;
             let parts = parts_per_turn(&self.recipients);
             self.recipients.retain_mut(|recipient| {

@@ -83,7 +83,7 @@
 //! | meet on a bus of several processes | [`EventBus`], [`Join`]; for child processes [`Spawn`], [`Child`], [`Connect`] |
 //! | take part | [`Endpoint`], [`EndpointBuilder`], [`EndpointName`], [`Limits`] |
 //! | broadcast | [`Broadcast`], [`BroadcastConfig`] |
-//! | consume | [`Subscription`], [`EventStream`], [`Next`], [`WaitFor`], [`Received`], [`SubscribeConfig`], [`Overflow`], [`Lagged`] |
+//! | consume | [`Subscription`], [`EventStream`], [`NextEvent`], [`WaitFor`], [`Received`], [`SubscribeConfig`], [`Overflow`], [`Lagged`] |
 //! | ask and answer | [`RequestBuilder`], [`Endpoint::answer`], [`Received::broadcast_config`] |
 //! | look around | [`Endpoint::connections`], [`Endpoint::is_subscribed`], [`Scope`], [`Stats`], [`PeerTraffic`] |
 //! | know the structure of events | [`schema`], [`Endpoint::schema_mismatches`] |
@@ -168,7 +168,7 @@ pub use session::{PeerTraffic, Traffic};
 pub use shared::Stats;
 pub use socket::SharedSocket;
 pub use spawn::{Child, Connect, Spawn};
-pub use subscription::{EventStream, Next, SubscribeConfig, Subscription, WaitFor};
+pub use subscription::{EventStream, NextEvent, SubscribeConfig, Subscription, WaitFor};
 pub use transport::{
     Connector, FrameReader, FrameWriter, Listener, MemoryTransport, StreamTransport, Transport,
     memory_pair,

@@ -17,7 +17,7 @@ use crate::session::Slot;
 use crate::shared::Shared;
 use crate::sync::lock;
 
-pub use stream::{EventStream, Next, WaitFor};
+pub use stream::{EventStream, NextEvent, WaitFor};
 
 /// A subscription that is being put together.
 ///

@@ -5,8 +5,8 @@
 //! [`Outbound`]. Everybody else only queues; the writer looks again before it puts the `Writer`
 //! back. A caller writes once, without waiting, if the last such write was a while ago and no others
 //! are likely to follow (then latency counts, see [`Pace`](super::Pace)), if enough has gathered to be
-//! worth a system call, or if it is a part of a large event. In between, the writer loop gathers what the
-//! callers queue.
+//! worth a system call, or if it is a part of a large event, or as long as one. In between, the writer loop
+//! gathers what the callers queue.
 
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use futures_lite::future::or;
 use super::outbound::{Outbound, Writer};
 use super::{Burst, Connection};
 use crate::error::{ConnectError, ProtocolError};
-use crate::session::{Push, Session, Slot};
+use crate::session::{PART, Push, Session, Slot};
 use crate::shared::Shared;
 use crate::sync::MutexGuard;
 
@@ -102,7 +102,8 @@ impl Connection {
     pub(crate) fn push_event(&self, slot: Slot, payload: &[u8], burst: &mut Burst) -> (Push, Turn) {
         let mut outbound = self.outbound();
         let push = outbound.session.push_event(slot, None, payload);
-        (push, self.flush(outbound, burst))
+        let is_large = push == Push::Queued && payload.len() >= PART;
+        (push, self.flush_pushed(outbound, burst, is_large))
     }
 
     /// Tells whether the last call was so long ago that latency counts for more than system calls.
@@ -119,11 +120,22 @@ impl Connection {
     ) -> Push {
         let mut outbound = self.outbound();
         let push = push(&mut outbound.session);
-        match push {
-            Push::Queued => self.flush_or_schedule(outbound, burst, When::Now),
-            _ => self.flush(outbound, burst),
-        };
+        self.flush_pushed(outbound, burst, push == Push::Queued);
         push
+    }
+
+    /// Writes what is queued, at once if a part of a large event is in it, or one as long as a part.
+    #[inline]
+    fn flush_pushed(
+        &self,
+        outbound: MutexGuard<'_, Outbound>,
+        burst: &mut Burst,
+        is_large: bool,
+    ) -> Turn {
+        match is_large {
+            true => self.flush_or_schedule(outbound, burst, When::Now),
+            false => self.flush(outbound, burst),
+        }
     }
 
     /// Tells how many events and responses went nowhere, once the writer loop has ended.

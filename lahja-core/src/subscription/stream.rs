@@ -39,15 +39,16 @@ impl<E: Event> EventStream<E> {
         Self { subscriber, batch: VecDeque::new(), unpacking: Unpacking::new(), item: None }
     }
 
-    /// Waits for the next event.
+    /// Waits for the next event, or for [`Lagged`] in the place of events that were lost. `None` says
+    /// that the endpoint is closed.
     ///
     /// # Cancel safety
     ///
     /// Dropping the future loses no event.
     #[inline]
     #[expect(clippy::should_implement_trait, reason = "it is what this is called for any stream")]
-    pub fn next(&mut self) -> Next<'_, E> {
-        Next(self)
+    pub fn next(&mut self) -> NextEvent<'_, E> {
+        NextEvent(self)
     }
 
     /// Waits until every peer that is connected by now has acknowledged the subscription: events
@@ -203,15 +204,18 @@ impl<E: Event> fmt::Debug for EventStream<E> {
     }
 }
 
-/// Waits for the next event of a stream. Made by [`EventStream::next`].
+/// Waits for the next event of a stream, or for what it yields in the place of events that were lost.
+/// `None` is its end. Made by [`EventStream::next`].
+///
+/// Polled again after it was ready, it waits for the event after that.
 ///
 /// # Cancel safety
 ///
 /// Dropping the future loses no event.
 #[must_use = "futures do nothing unless polled"]
-pub struct Next<'a, E: Event>(&'a mut EventStream<E>);
+pub struct NextEvent<'a, E: Event>(&'a mut EventStream<E>);
 
-impl<E: Event> Future for Next<'_, E> {
+impl<E: Event> Future for NextEvent<'_, E> {
     type Output = Option<Result<Received<E>, Lagged>>;
 
     // An event that is handed over by a call is read back in other pieces than it was written in,
@@ -222,9 +226,9 @@ impl<E: Event> Future for Next<'_, E> {
     }
 }
 
-impl<E: Event> fmt::Debug for Next<'_, E> {
+impl<E: Event> fmt::Debug for NextEvent<'_, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Next").field("event", &E::NAME).finish_non_exhaustive()
+        f.debug_struct("NextEvent").field("event", &E::NAME).finish_non_exhaustive()
     }
 }
 

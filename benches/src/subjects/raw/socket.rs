@@ -8,7 +8,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use crate::Result;
 use crate::payload::Parcel;
 
-/// How much is gathered before a write: it gains 5 to 17 % over 64 KiB, most with several consumers.
+/// How much is gathered before a write, and half of what is read at a time at most.
 const CHUNK: usize = 103 * 1024;
 
 /// The longest encoding of a small value.

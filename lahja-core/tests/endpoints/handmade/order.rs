@@ -10,6 +10,7 @@ use futures_lite::future::{poll_once, zip};
 use lahja_core::{Endpoint, Event, EventStream, RequestError, Scope};
 
 use super::{Number, Peer, Question, Text, settle, wire};
+use crate::clock::Clock;
 use crate::common::{TestRuntime, build, run};
 
 const TOPICS: &[(wire::Topic, u32)] = &[
@@ -24,7 +25,7 @@ const LEN: usize = 104 * 1024;
 /// Lets an endpoint broadcast in each way there is, with a response in between, to a peer that
 /// takes so many bytes at a time, or everything at once if it is `None`.
 async fn answer_amid_events(runtime: &TestRuntime, piece: Option<usize>) {
-    let a = build(runtime, "a", |a| a);
+    let a = Endpoint::builder("a").unwrap().build(Clock::new(runtime));
     let mut questions = a.stream::<Question>();
     let mut peer = Peer::join(&a, "x", TOPICS).await;
     let topic = peer.number_of::<Question>().await;
@@ -36,8 +37,8 @@ async fn answer_amid_events(runtime: &TestRuntime, piece: Option<usize>) {
     let question = questions.next().await.unwrap().unwrap();
     let text = "x".repeat(LEN);
     let broadcasting = async {
-        // The first goes by the caller, those at its heels by the writer loop, what is large by
-        // the caller again; and some are queued ahead, in room that was reserved.
+        // No time passes: the first goes by the caller, those at its heels by the writer loop, what
+        // is large by the caller again; and some are queued ahead, in room that was reserved.
         a.broadcast(Number(1)).await.unwrap();
         a.broadcast(Number(2)).await.unwrap();
         a.broadcast(Number(3)).now().unwrap();
