@@ -14,11 +14,11 @@ use super::outbound::WRITE_AT;
 use crate::credit::charge;
 use crate::frame::FrameBuffer;
 use crate::message::PlainHeader;
-use crate::session::Allowance;
+use crate::session::{Allowance, PART};
 use crate::sync::{Mutex, lock};
 
-/// With so much in it a batch is written, from the same memory to all, as what one connection has queued
-/// by itself would be.
+/// With so much in it, or an event as long as a part of a large one, a batch is written, from the same memory
+/// to all, as what one connection has queued by itself would be.
 pub(super) const FULL: usize = if cfg!(shuttle) { 20 } else { WRITE_AT };
 
 /// Events that several connections have in common at the end of their queues.
@@ -120,7 +120,7 @@ impl State {
         open.frames.push_parts(header, payload);
         open.charged += charge(payload.len());
         self.count += 1;
-        match open.frames.len() < FULL {
+        match open.frames.len() < FULL && payload.len() < PART {
             true => Append::Taken,
             false => Append::Full,
         }
@@ -195,9 +195,19 @@ mod tests {
     #[test]
     fn a_batch_is_full_when_it_is_worth_to_be_written() {
         let batch = Batch::default();
-        assert_eq!(batch.open(1, PLENTY, Vec::new(), HEADER, &vec![7; FULL - 8]), Append::Taken);
+        let half = vec![7; FULL / 2 - 7];
+        assert_eq!(batch.open(1, PLENTY, Vec::new(), HEADER, &half), Append::Taken);
+        assert_eq!(batch.append(HEADER, &half[1..]), Append::Taken);
         assert_eq!(batch.append(HEADER, &[]), Append::Full);
         assert_eq!(batch.end().unwrap().bytes.len(), FULL + 6);
         assert_eq!(batch.append(HEADER, &[]), Append::Refused(2));
+    }
+
+    #[test]
+    fn an_event_as_long_as_a_part_fills_a_batch() {
+        let batch = Batch::default();
+        assert_eq!(batch.open(1, PLENTY, Vec::new(), HEADER, &vec![7; PART - 1]), Append::Taken);
+        let batch = Batch::default();
+        assert_eq!(batch.open(1, PLENTY, Vec::new(), HEADER, &vec![7; PART]), Append::Full);
     }
 }

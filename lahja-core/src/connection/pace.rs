@@ -6,8 +6,8 @@ use crate::sync::atomic::{AtomicU64, Ordering};
 
 /// Between two writes by callers of an endpoint passes at least this long for each connection that is
 /// written to, or the writer loops take over: a system call for a small frame takes about 1 us on each
-/// side. An answer from an end that polls takes longer than this to come (2.7 us and more, measured between
-/// two virtual processors), so whoever asks again then does so at once.
+/// side. After a write an answer from an end that polls takes longer than this to come, so whoever asks
+/// again then does so at once.
 const INTERVAL: Duration = Duration::from_micros(2);
 
 /// When the callers of an endpoint wrote last, to whichever connection.
@@ -49,7 +49,7 @@ pub(crate) struct Burst {
 }
 
 impl Burst {
-    /// Begins a call that sends something to so many connections. By default it is one.
+    /// Begins a call that sends something to so many connections at most. By default it is one.
     #[inline]
     pub(crate) fn to(connections: usize) -> Self {
         Self { connections, is_slow: None }

@@ -1,9 +1,10 @@
 //! What a caller writes at once, though others have left theirs to the writer loop.
 
 use std::future::IntoFuture;
+use std::time::Duration;
 
 use futures_lite::future::poll_once;
-use lahja_core::Endpoint;
+use lahja_core::{Broadcast, Endpoint};
 
 use super::{Number, Peer, Text, parts, settle, wire};
 use crate::clock::Clock;
@@ -12,7 +13,7 @@ use crate::common::{TestRuntime, run};
 const TOPICS: &[(wire::Topic, u32)] =
     &[(wire::topic::<Text>(), 1 << 20), (wire::topic::<Number>(), 1 << 20)];
 
-/// Creates an endpoint for which no time passes, so what follows the first event gathers.
+/// Creates an endpoint for which no time passes, so events gather.
 fn gathering(runtime: &TestRuntime) -> Endpoint {
     Endpoint::builder("a").unwrap().build(Clock::new(runtime))
 }
@@ -58,5 +59,29 @@ fn what_is_as_long_as_a_part_leaves_like_one() {
         let broadcast = poll_once(a.broadcast(Text("x".repeat(1 << 16))).into_future()).await;
         assert!(broadcast.is_none(), "others have no turn after it");
         assert!(peer.pipe().written.len() > before + (1 << 16), "the writer loop is waited for");
+    });
+}
+
+#[test]
+fn a_call_to_several_leaves_after_as_long_a_pause_for_each() {
+    run(|runtime| async move {
+        let clock = Clock::new(&runtime);
+        let a = Endpoint::builder("a").unwrap().build(clock.clone());
+        let x = Peer::join(&a, "x", TOPICS).await;
+        let y = Peer::join(&a, "y", TOPICS).await;
+        let after = async |micros, broadcast: Broadcast<'_, Number>| {
+            settle().await;
+            clock.advance(Duration::from_micros(micros));
+            let lens = || [&x, &y].map(|peer| peer.pipe().written.len());
+            let before = lens();
+            poll_once(broadcast.into_future()).await.expect("there is room").unwrap();
+            let after = lens();
+            [after[0] > before[0], after[1] > before[1]]
+        };
+        assert_eq!(after(1_000, a.broadcast(Number(1))).await, [true; 2]);
+        assert_eq!(after(3, a.broadcast(Number(2))).await, [false; 2]);
+        assert_eq!(after(2, a.broadcast(Number(3))).await, [true; 2]);
+        assert_eq!(after(3, a.broadcast(Number(4)).to("x")).await, [true, false]);
+        assert_eq!(after(3, a.broadcast(Number(5))).await, [false; 2]);
     });
 }

@@ -4,6 +4,7 @@
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
+use std::time::Duration;
 
 use futures_core::Stream;
 use futures_lite::future::{poll_once, zip};
@@ -25,7 +26,8 @@ const LEN: usize = 104 * 1024;
 /// Lets an endpoint broadcast in each way there is, with a response in between, to a peer that
 /// takes so many bytes at a time, or everything at once if it is `None`.
 async fn answer_amid_events(runtime: &TestRuntime, piece: Option<usize>) {
-    let a = Endpoint::builder("a").unwrap().build(Clock::new(runtime));
+    let clock = Clock::new(runtime);
+    let a = Endpoint::builder("a").unwrap().build(clock.clone());
     let mut questions = a.stream::<Question>();
     let mut peer = Peer::join(&a, "x", TOPICS).await;
     let topic = peer.number_of::<Question>().await;
@@ -37,8 +39,9 @@ async fn answer_amid_events(runtime: &TestRuntime, piece: Option<usize>) {
     let question = questions.next().await.unwrap().unwrap();
     let text = "x".repeat(LEN);
     let broadcasting = async {
-        // No time passes: the first goes by the caller, those at its heels by the writer loop, what
-        // is large by the caller again; and some are queued ahead, in room that was reserved.
+        // The first goes by the caller, those at its heels by the writer loop, what is large by
+        // the caller again; and some are queued ahead, in room that was reserved.
+        clock.advance(Duration::from_millis(1));
         a.broadcast(Number(1)).await.unwrap();
         a.broadcast(Number(2)).await.unwrap();
         a.broadcast(Number(3)).now().unwrap();
