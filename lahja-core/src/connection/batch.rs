@@ -200,7 +200,7 @@ mod tests {
         assert_eq!(batch.append(HEADER, &half[1..]), Append::Taken);
         assert_eq!(batch.append(HEADER, &[]), Append::Full);
         assert_eq!(batch.end().unwrap().bytes.len(), FULL + 6);
-        assert_eq!(batch.append(HEADER, &[]), Append::Refused(2));
+        assert_eq!(batch.append(HEADER, &[]), Append::Refused(3));
     }
 
     #[test]
