@@ -147,7 +147,7 @@ impl Connection {
 
     /// Sends a batch that is full.
     fn send_batch(&self, burst: &mut Burst) {
-        self.flush(self.outbound(), burst);
+        self.flush_pushed(self.outbound(), burst, true);
     }
 }
 

@@ -124,15 +124,16 @@ impl Connection {
         push
     }
 
-    /// Writes what is queued, at once if a part of a large event is in it, or one as long as a part.
+    /// Writes what is queued, at once if what was queued last is much: a full batch, a part of a large
+    /// event, or an event as long as a part.
     #[inline]
-    fn flush_pushed(
+    pub(super) fn flush_pushed(
         &self,
         outbound: MutexGuard<'_, Outbound>,
         burst: &mut Burst,
-        is_large: bool,
+        is_much: bool,
     ) -> Turn {
-        match is_large {
+        match is_much {
             true => self.flush_or_schedule(outbound, burst, When::Now),
             false => self.flush(outbound, burst),
         }
@@ -165,7 +166,7 @@ impl Connection {
 
     /// Writes what is queued if it is this caller's turn, else leaves it to the writer loop.
     #[inline]
-    pub(super) fn flush(&self, mut outbound: MutexGuard<'_, Outbound>, burst: &mut Burst) -> Turn {
+    fn flush(&self, mut outbound: MutexGuard<'_, Outbound>, burst: &mut Burst) -> Turn {
         if outbound.is_gathering() {
             outbound.is_followed = true;
             return Turn::GoesOn;

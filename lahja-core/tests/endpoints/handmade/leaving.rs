@@ -18,6 +18,14 @@ fn gathering(runtime: &TestRuntime) -> Endpoint {
     Endpoint::builder("a").unwrap().build(Clock::new(runtime))
 }
 
+/// Creates one for which an event has gathered, and its peer, which takes events in parts.
+async fn gathered(runtime: &TestRuntime) -> (Endpoint, Peer) {
+    let a = gathering(runtime);
+    let peer = parts::join(&a, TOPICS).await;
+    a.broadcast(Number(1)).await.unwrap();
+    (a, peer)
+}
+
 #[test]
 fn much_leaves_before_anybody_has_a_turn() {
     run(|runtime| async move {
@@ -37,9 +45,7 @@ fn much_leaves_before_anybody_has_a_turn() {
 #[test]
 fn each_part_leaves_before_anybody_has_a_turn() {
     run(|runtime| async move {
-        let a = gathering(&runtime);
-        let peer = parts::join(&a, TOPICS).await;
-        a.broadcast(Number(1)).await.unwrap();
+        let (a, peer) = gathered(&runtime).await;
         let before = peer.pipe().written.len();
         // Three parts, of which the last alone is not much.
         let text = Text("x".repeat(150_000));
@@ -52,13 +58,28 @@ fn each_part_leaves_before_anybody_has_a_turn() {
 #[test]
 fn what_is_as_long_as_a_part_leaves_like_one() {
     run(|runtime| async move {
-        let a = gathering(&runtime);
-        let peer = parts::join(&a, TOPICS).await;
-        a.broadcast(Number(1)).await.unwrap();
+        let (a, peer) = gathered(&runtime).await;
         let before = peer.pipe().written.len();
         let broadcast = poll_once(a.broadcast(Text("x".repeat(1 << 16))).into_future()).await;
         assert!(broadcast.is_none(), "others have no turn after it");
         assert!(peer.pipe().written.len() > before + (1 << 16), "the writer loop is waited for");
+    });
+}
+
+#[test]
+fn what_is_as_long_as_a_part_leaves_to_several_before_others_have_a_turn() {
+    run(|runtime| async move {
+        let a = gathering(&runtime);
+        let peers = [Peer::join(&a, "x", TOPICS).await, Peer::join(&a, "y", TOPICS).await];
+        settle().await;
+        a.broadcast(Number(1)).await.unwrap();
+        let written = || peers.each_ref().map(|peer| peer.pipe().written.len());
+        let before = written();
+        let broadcast = poll_once(a.broadcast(Text("x".repeat(1 << 16))).into_future()).await;
+        assert!(broadcast.is_none(), "others have no turn after it");
+        for (before, after) in before.into_iter().zip(written()) {
+            assert!(after > before + (1 << 16), "the writer loops are waited for");
+        }
     });
 }
 
