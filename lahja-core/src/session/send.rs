@@ -102,21 +102,26 @@ impl Session {
         self.push_lagged(slot.number, count);
     }
 
-    /// Gives back room that was reserved and not used.
+    /// Gives back room that was reserved and not used, which may have been what backlogged.
     pub(crate) fn unreserve(&mut self, slot: Slot, payload_len: usize) {
+        let was_backlogged = self.is_backlogged();
         self.reserved -= payload_len;
         if let Some(outlet) = self.outlet(slot) {
             outlet.unreserve(charge(payload_len));
+        }
+        if was_backlogged && !self.is_backlogged() {
+            self.resume();
         }
     }
 
     /// Queues an event for which room was reserved.
     pub(crate) fn push_reserved(&mut self, slot: Slot, request: Option<u64>, payload: &[u8]) {
+        let Some(outlet) = self.outlet(slot) else {
+            return self.unreserve(slot, payload.len());
+        };
+        outlet.use_reserved(charge(payload.len()));
         self.reserved -= payload.len();
-        if let Some(outlet) = self.outlet(slot) {
-            outlet.use_reserved(charge(payload.len()));
-            self.push_unchecked(slot, request, payload);
-        }
+        self.push_unchecked(slot, request, payload);
     }
 
     #[inline(always)]

@@ -110,6 +110,33 @@ fn what_is_left_out_while_the_transport_is_full_is_told_afterwards() {
 }
 
 #[test]
+fn what_is_left_out_while_room_is_reserved_is_told_before_the_next_event() {
+    let limits = Limits { backlog: 10, ..small() };
+    let mut pair = Pair::established(usize::MAX, &limits);
+    let [slot, gone] = [pair.announce(), pair.announce()];
+    pair.sessions[0].push_mismatched(slot);
+    pair.run();
+    for is_gone in [false, true] {
+        let a = &mut pair.sessions[0];
+        assert_eq!(a.reserve(gone, 20), Push::Queued);
+        a.push_mismatched(slot);
+        match is_gone {
+            false => a.unreserve(gone, 20),
+            true => {
+                pair.sessions[1].withdraw(gone);
+                pair.run();
+                pair.sessions[0].push_reserved(gone, None, &[0; 20]);
+            }
+        }
+        assert_eq!(pair.sessions[0].push_event(slot, None, b"x"), Push::Queued);
+        pair.run();
+        let told = &pair.log[1][pair.log[1].len() - 2..];
+        assert_eq!(told[0], "Lagged { number: 0, count: 1 }");
+        assert!(told[1].starts_with("Event"), "{told:?}");
+    }
+}
+
+#[test]
 fn credit_that_comes_late_is_not_given_to_the_topic_that_has_the_number_now() {
     let mut pair = Pair::established(usize::MAX, &small());
     let old = pair.announce();
