@@ -96,9 +96,9 @@ pub(crate) fn begin<E: Event>(
     let mut turn = Turn::GoesOn;
     let mut delivery = None;
     let targets = || audience.targets.alike.iter().filter(|t| reach.admits_peer(&t.peer));
-    let mut burst = Burst::to(match reach.to {
-        Some(_) => 1,
-        None => audience.targets.alike.len(),
+    let mut burst = Burst::to(match reach.is_everybody() {
+        true => audience.targets.alike.len(),
+        false => targets().count(),
     });
     if let Some(max) = audience.max_frame(reach) {
         // Two types of one name at a peer are one place to ask.

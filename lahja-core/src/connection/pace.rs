@@ -4,10 +4,10 @@ use std::time::{Duration, Instant};
 
 use crate::sync::atomic::{AtomicU64, Ordering};
 
-/// Between two writes by callers of an endpoint passes at least this long for each connection that is
-/// written to, or the writer loops take over: a system call for a small frame takes about 1 us on each
-/// side. After a write an answer from an end that polls takes longer than this to come, so whoever asks
-/// again then does so at once.
+/// Between two writes by callers of an endpoint passes at least this long for each connection that a
+/// broadcast is written to, or the writer loops take over: a system call for a small frame takes about
+/// 1 us on each side. After a write an answer from an end that polls takes longer than this to come, so
+/// whoever asks again then does so at once.
 const INTERVAL: Duration = Duration::from_micros(2);
 
 /// When the callers of an endpoint wrote last, to whichever connection.
@@ -42,14 +42,14 @@ impl Pace {
 
 /// One call, which writes to all connections that it sends something to, or to none: several writes
 /// take so long that each connection by itself would seem to have a slow caller.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Burst {
     connections: usize,
     is_slow: Option<bool>,
 }
 
 impl Burst {
-    /// Begins a call that sends something to so many connections at most. By default it is one.
+    /// Begins a call that sends something to so many connections at most.
     #[inline]
     pub(crate) fn to(connections: usize) -> Self {
         Self { connections, is_slow: None }
@@ -58,6 +58,12 @@ impl Burst {
     /// Tells whether the last call was so long ago that latency counts for more than system calls.
     pub(super) fn is_slow(&mut self, pace: &Pace, now: impl FnOnce() -> Instant) -> bool {
         *self.is_slow.get_or_insert_with(|| pace.is_slow(self.connections, now()))
+    }
+}
+
+impl Default for Burst {
+    fn default() -> Self {
+        Self::to(1)
     }
 }
 

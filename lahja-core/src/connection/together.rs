@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::task::Waker;
 
 use super::batch::{Append, Batch};
+use super::writer::When;
 use super::{Burst, Connection, Turn};
 use crate::message::{Message, PlainHeader};
 use crate::routing::Target;
@@ -147,7 +148,7 @@ impl Connection {
 
     /// Sends a batch that is full.
     fn send_batch(&self, burst: &mut Burst) {
-        self.flush_pushed(self.outbound(), burst, true);
+        self.flush_or_schedule(self.outbound(), burst, When::Now);
     }
 }
 

@@ -5,8 +5,8 @@
 //! [`Outbound`]. Everybody else only queues; the writer looks again before it puts the `Writer`
 //! back. A caller writes once, without waiting, if the last such write was a while ago and no others
 //! are likely to follow (then latency counts, see [`Pace`](super::Pace)), if enough has gathered to be
-//! worth a system call, or if it is a part of a large event, or as long as one. In between, the writer loop
-//! gathers what the callers queue.
+//! worth a system call, or if what it broadcasts is a part of a large event, or as long as a part. In
+//! between, the writer loop gathers what the callers queue.
 
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -38,7 +38,9 @@ pub(crate) enum Turn {
 
 /// When a caller writes what it has queued.
 #[derive(Debug, Clone, Copy)]
-enum When {
+pub(super) enum When {
+    /// It is much: a full batch, a part of a large event, an event as long as a part, or what has
+    /// gathered.
     Now,
     /// If the last call was a while ago, and no others are likely to follow.
     Slow,
@@ -102,8 +104,13 @@ impl Connection {
     pub(crate) fn push_event(&self, slot: Slot, payload: &[u8], burst: &mut Burst) -> (Push, Turn) {
         let mut outbound = self.outbound();
         let push = outbound.session.push_event(slot, None, payload);
-        let is_large = push == Push::Queued && payload.len() >= PART;
-        (push, self.flush_pushed(outbound, burst, is_large))
+        let turn = match push {
+            Push::Queued if payload.len() >= PART => {
+                self.flush_or_schedule(outbound, burst, When::Now)
+            }
+            _ => self.flush(outbound, burst),
+        };
+        (push, turn)
     }
 
     /// Tells whether the last call was so long ago that latency counts for more than system calls.
@@ -120,23 +127,11 @@ impl Connection {
     ) -> Push {
         let mut outbound = self.outbound();
         let push = push(&mut outbound.session);
-        self.flush_pushed(outbound, burst, push == Push::Queued);
+        match push {
+            Push::Queued => self.flush_or_schedule(outbound, burst, When::Now),
+            _ => self.flush(outbound, burst),
+        };
         push
-    }
-
-    /// Writes what is queued, at once if what was queued last is much: a full batch, a part of a large
-    /// event, or an event as long as a part.
-    #[inline]
-    pub(super) fn flush_pushed(
-        &self,
-        outbound: MutexGuard<'_, Outbound>,
-        burst: &mut Burst,
-        is_much: bool,
-    ) -> Turn {
-        match is_much {
-            true => self.flush_or_schedule(outbound, burst, When::Now),
-            false => self.flush(outbound, burst),
-        }
     }
 
     /// Tells how many events and responses went nowhere, once the writer loop has ended.
@@ -179,7 +174,7 @@ impl Connection {
     }
 
     /// Writes what is queued if it is time and nobody else writes, else leaves it to the writer loop.
-    fn flush_or_schedule(
+    pub(super) fn flush_or_schedule(
         &self,
         mut outbound: MutexGuard<'_, Outbound>,
         burst: &mut Burst,

@@ -217,9 +217,10 @@ impl Outlet {
         Ok(self.resume())
     }
 
-    /// Ends a stall if there is room again. Returns how many events the peer missed.
+    /// Ends a stall if there is room again. Returns how many events the peer missed, unless it is
+    /// stalled still.
     pub(crate) fn resume(&mut self) -> u64 {
-        if self.is_full() {
+        if self.stalled && self.is_full() {
             return 0;
         }
         self.stalled = false;

@@ -102,26 +102,21 @@ impl Session {
         self.push_lagged(slot.number, count);
     }
 
-    /// Gives back room that was reserved and not used, which may have been what backlogged.
+    /// Gives back room that was reserved and not used.
     pub(crate) fn unreserve(&mut self, slot: Slot, payload_len: usize) {
-        let was_backlogged = self.is_backlogged();
         self.reserved -= payload_len;
         if let Some(outlet) = self.outlet(slot) {
             outlet.unreserve(charge(payload_len));
-        }
-        if was_backlogged && !self.is_backlogged() {
-            self.resume();
         }
     }
 
     /// Queues an event for which room was reserved.
     pub(crate) fn push_reserved(&mut self, slot: Slot, request: Option<u64>, payload: &[u8]) {
-        let Some(outlet) = self.outlet(slot) else {
-            return self.unreserve(slot, payload.len());
-        };
-        outlet.use_reserved(charge(payload.len()));
         self.reserved -= payload.len();
-        self.push_unchecked(slot, request, payload);
+        if let Some(outlet) = self.outlet(slot) {
+            outlet.use_reserved(charge(payload.len()));
+            self.push_unchecked(slot, request, payload);
+        }
     }
 
     #[inline(always)]
@@ -165,13 +160,14 @@ impl Session {
     /// Leaves out an event that the peer cannot read, since it defines the topic otherwise. Tells
     /// whether it is the first one.
     pub(crate) fn push_mismatched(&mut self, slot: Slot) -> bool {
-        let backlogged = self.is_backlogged();
+        // Room that is reserved takes no memory yet, and nobody looks here when it is given back.
+        let is_full = self.out.len() >= self.limits.backlog;
         let Some(outlet) = self.outlet(slot) else {
             return false;
         };
         let is_first = outlet.mismatch();
-        // Told when the backlog has gone, if there is one.
-        let missed = if backlogged { 0 } else { outlet.take_missed() };
+        // Told when what is queued has left, if it is much.
+        let missed = if is_full { 0 } else { outlet.take_missed() };
         self.sent.missed += 1;
         let number = slot.number;
         if is_first {

@@ -218,8 +218,8 @@ pub struct NextEvent<'a, E: Event>(&'a mut EventStream<E>);
 impl<E: Event> Future for NextEvent<'_, E> {
     type Output = Option<Result<Received<E>, Lagged>>;
 
-    // An event that is handed over by a call is read back in other pieces than it was written in,
-    // which has the processor wait.
+    // An event that is handed over by a call is read back in larger pieces than it was written in,
+    // to which the processor cannot forward a store: it waits.
     #[inline(always)]
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         self.0.poll_next_event(context)

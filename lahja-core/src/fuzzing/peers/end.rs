@@ -365,7 +365,6 @@ impl End {
         assert!(self.session.is_acknowledged(self.session.epoch()));
         assert!(self.topics.iter().all(|topic| topic.withdrawn.is_none()));
         assert_eq!(self.routes.len(), far.topics.len());
-        self.session.resume();
         for at in 0..self.topics.len() {
             let credit = self.topics[at].intake.settle();
             self.give(at, credit, far);

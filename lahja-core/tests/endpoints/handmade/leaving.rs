@@ -105,6 +105,7 @@ fn a_call_to_several_leaves_after_as_long_a_pause_for_each() {
         assert_eq!(after(3, a.broadcast(Number(2))).await, [false; 2]);
         assert_eq!(after(2, a.broadcast(Number(3))).await, [true; 2]);
         assert_eq!(after(3, a.broadcast(Number(4)).to("x")).await, [true, false]);
-        assert_eq!(after(3, a.broadcast(Number(5))).await, [false; 2]);
+        assert_eq!(after(3, a.broadcast(Number(5)).except("x")).await, [false, true]);
+        assert_eq!(after(3, a.broadcast(Number(6))).await, [false; 2]);
     });
 }

@@ -42,7 +42,10 @@ async fn answer_amid_events(runtime: &TestRuntime, piece: Option<usize>) {
         // The first goes by the caller, those at its heels by the writer loop, what is large by
         // the caller again; and some are queued ahead, in room that was reserved.
         clock.advance(Duration::from_millis(1));
+        let before = peer.pipe().written.len();
         a.broadcast(Number(1)).await.unwrap();
+        let has_left = peer.pipe().written.len() > before;
+        assert!(has_left || piece.is_some(), "the caller has not written");
         a.broadcast(Number(2)).await.unwrap();
         a.broadcast(Number(3)).now().unwrap();
         a.broadcast(Text(text.clone())).await.unwrap();
