@@ -18,6 +18,9 @@ pub(crate) struct Group {
 }
 
 /// Returns everything there is to measure.
+///
+/// A stream goes on for a third of a second or more where it is fast: in less, how it begins weighs, and
+/// what else the machine does.
 pub(crate) fn groups(scale: &Scale) -> Vec<Group> {
     vec![
         one_way(scale),
@@ -37,7 +40,7 @@ pub(crate) fn groups(scale: &Scale) -> Vec<Group> {
 }
 
 fn one_way(scale: &Scale) -> Group {
-    let work = Work::OneWay { events: scale.count(3_000_000) };
+    let work = Work::OneWay { events: scale.count(10_000_000) };
     let new = |name| Experiment::new(name, work, Figure::Deliveries);
     Group {
         name: "one way",
@@ -50,7 +53,7 @@ fn one_way(scale: &Scale) -> Group {
 }
 
 fn fan_out(scale: &Scale) -> Group {
-    let work = Work::OneWay { events: scale.count(300_000) };
+    let work = Work::OneWay { events: scale.count(1_000_000) };
     let new = |name| Experiment::new(name, work, Figure::Deliveries).consumers(8);
     Group {
         name: "fan-out",
