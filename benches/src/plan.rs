@@ -19,8 +19,8 @@ pub(crate) struct Group {
 
 /// Returns everything there is to measure.
 ///
-/// A stream goes on for a third of a second or more where it is fast: in less, how it begins weighs, and
-/// what else the machine does.
+/// Streams to one consumer and to eight go on for a quarter of a second or so where they are fast: in much
+/// less, how they begin weighs, and what else the machine does.
 pub(crate) fn groups(scale: &Scale) -> Vec<Group> {
     vec![
         one_way(scale),

@@ -211,7 +211,7 @@ impl Outlet {
         Ok(())
     }
 
-    /// Takes back credit. Returns how many events a stalled peer missed, now that it is back.
+    /// Takes back credit. Returns how many events the peer missed, unless it is stalled still.
     pub(crate) fn give(&mut self, bytes: u64) -> Result<u64, ProtocolError> {
         self.give_back(bytes)?;
         Ok(self.resume())

@@ -30,6 +30,7 @@ pub fn peers(data: &[u8]) {
     }
     settle(&mut ends);
     if ends.iter().all(|end| !end.session.has_ended()) {
+        ends.iter().for_each(End::check_told);
         let [a, b] = &mut ends;
         a.is_at_rest(b);
         b.is_at_rest(a);
@@ -73,6 +74,7 @@ fn settle(ends: &mut [End; 2]) {
         for index in [0, 1] {
             let (near, far) = two(ends, index);
             near.write();
+            is_silent &= near.session.out().is_empty();
             is_silent &= !near.carry(usize::MAX, far);
             is_silent &= !near.consume_all(far);
         }

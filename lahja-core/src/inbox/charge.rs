@@ -85,7 +85,11 @@ impl LocalRoom {
         let missed = outlet.resume();
         match outlet.take(1) {
             Room::Yes => Ok((Charge::Local(LocalCharge { room: self.clone() }), missed)),
-            room => Err(room),
+            room => {
+                // Events are missed while the consumer is stalled, which ends when there is room.
+                debug_assert_eq!(missed, 0);
+                Err(room)
+            }
         }
     }
 

@@ -115,6 +115,9 @@ impl Session {
         self.reserved -= payload.len();
         if let Some(outlet) = self.outlet(slot) {
             outlet.use_reserved(charge(payload.len()));
+            // What was left out since is told before the event.
+            let missed = outlet.take_missed();
+            self.push_lagged(slot.number, missed);
             self.push_unchecked(slot, request, payload);
         }
     }
@@ -166,7 +169,7 @@ impl Session {
             return false;
         };
         let is_first = outlet.mismatch();
-        // Told when what is queued has left, if it is much.
+        // If much is queued, it is told when the writer takes that.
         let missed = if is_full { 0 } else { outlet.take_missed() };
         self.sent.missed += 1;
         let number = slot.number;
@@ -197,8 +200,9 @@ impl Session {
         }
     }
 
-    /// Ends the stalls for which there is room again, now that the backlog has gone. Whoever waited for
-    /// that alone waits for the next one anew: a peer that takes what is written is not stalled.
+    /// Ends the stalls for which there is room again, now that the backlog has gone, and says what was
+    /// left out meanwhile. Whoever waited for that alone waits for the next one anew: a peer that takes
+    /// what is written is not stalled.
     pub(crate) fn resume(&mut self) {
         for (_, outlet) in self.outlets.iter_mut().flatten() {
             if !outlet.is_full() {

@@ -102,11 +102,13 @@ impl End {
     pub(super) fn write(&mut self) {
         let was_backlogged = self.session.is_backlogged();
         let bytes = self.session.out().take_bytes();
+        let is_empty = bytes.is_empty();
         self.session.wrote(bytes.len() as u64);
         self.routes.iter_mut().for_each(Route::wrote);
         self.wire.extend(bytes);
         self.late = 0;
-        if was_backlogged {
+        // Nobody writes what is reserved.
+        if was_backlogged && !is_empty {
             self.session.resume();
         }
     }
@@ -184,9 +186,6 @@ impl End {
         let (at, len) = (input.below(self.routes.len()), usize::from(input.byte()));
         let mut circumstances = self.circumstances(len, request, far);
         let route = self.routes.get_mut(at)?;
-        if self.session.is_missing(route.slot) && !route.reserved.is_empty() {
-            return None;
-        }
         let payload = payload(route.count, len);
         circumstances.len = payload.len();
         let push = self.session.push_event(route.slot, request, &payload);
@@ -199,8 +198,6 @@ impl End {
     }
 
     /// Takes room for an event, and sends it later or not at all.
-    ///
-    /// What is missed in between has no position next to that event, so nothing is.
     pub(super) fn reserve(&mut self, input: &mut Input<'_>, far: &mut Self) {
         let (at, byte) = (input.below(self.routes.len()), input.byte());
         if self.session.has_ended() {
@@ -224,9 +221,6 @@ impl End {
             }
             (_, reserved) => {
                 route.reserved.extend(reserved);
-                if self.session.is_missing(slot) && !route.reserved.is_empty() {
-                    return;
-                }
                 let payload = payload(0, usize::from(byte));
                 match self.session.reserve(slot, payload.len()) {
                     Push::Queued => {
@@ -249,7 +243,7 @@ impl End {
     pub(super) fn leave_out(&mut self, input: &mut Input<'_>, far: &mut Self) {
         let at = input.below(self.routes.len());
         let Some(route) = self.routes.get_mut(at) else { return };
-        if !route.reserved.is_empty() || self.session.has_ended() {
+        if self.session.has_ended() {
             return;
         }
         if self.session.push_mismatched(route.slot) {
@@ -347,6 +341,13 @@ impl End {
         if !self.session.has_ended() {
             self.session.say_goodbye();
             far.expected.push_back(Said::Goodbye);
+        }
+    }
+
+    /// Checks that every loss is told, or is to be when the peer is not stalled any more.
+    pub(super) fn check_told(&self) {
+        for route in &self.routes {
+            assert!(route.missed == 0 || self.session.is_missing(route.slot), "a loss is not told");
         }
     }
 

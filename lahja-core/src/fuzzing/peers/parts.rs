@@ -18,10 +18,6 @@ impl End {
     pub(super) fn send_parts(&mut self, input: &mut Input<'_>, far: &mut Self) {
         let (at, byte) = (input.below(self.routes.len()), input.byte());
         let Some(route) = self.routes.get(at) else { return };
-        // What is missed has no position next to an event for which room is reserved.
-        if self.session.is_missing(route.slot) && !route.reserved.is_empty() {
-            return;
-        }
         match &route.parts {
             Some(_) if byte >= 0xf0 => self.abandon(at, far),
             Some(_) if byte >= 0x20 => self.send_part(at, input, far),

@@ -125,6 +125,33 @@ fn what_is_left_out_while_room_is_reserved_is_told_at_once() {
 }
 
 #[test]
+fn what_is_left_out_while_room_is_reserved_takes_no_more_memory_than_a_backlog() {
+    let mut pair = Pair::established(usize::MAX, &small());
+    let [slot, other] = [pair.announce(), pair.announce()];
+    let a = &mut pair.sessions[0];
+    assert_eq!(a.reserve(other, 300), Push::Queued);
+    for _ in 0..1_000 {
+        a.push_mismatched(slot);
+    }
+    assert!((300..320).contains(&a.out().len()), "{}", a.out().len());
+}
+
+#[test]
+fn what_is_left_out_is_told_before_an_event_for_which_room_was_reserved() {
+    let mut pair = Pair::established(usize::MAX, &small());
+    let [slot, other] = [pair.announce(), pair.announce()];
+    let a = &mut pair.sessions[0];
+    assert_eq!(a.reserve(slot, 1), Push::Queued);
+    assert_eq!(a.push_event(other, None, &[0; 300]), Push::Queued);
+    a.push_mismatched(slot);
+    a.push_reserved(slot, None, b"x");
+    pair.run();
+    let told = &pair.log[1][pair.log[1].len() - 2..];
+    assert_eq!(told[0], "Lagged { number: 0, count: 1 }");
+    assert!(told[1].starts_with("Event"), "{told:?}");
+}
+
+#[test]
 fn what_is_left_out_is_told_after_the_backlog_though_the_window_is_full() {
     let mut pair = Pair::established(usize::MAX, &small());
     let [slot, other] = [pair.announce(), pair.announce()];
