@@ -17,8 +17,8 @@ use crate::message::PlainHeader;
 use crate::session::{Allowance, PART};
 use crate::sync::{Mutex, lock};
 
-/// With so much in it, or an event as long as a part of a large one, a batch is written, from the same memory
-/// to all, as what one connection has queued by itself would be.
+/// With so much in it, or an event as long as a part of a large one, a batch is written, from the same
+/// memory to all, as what one connection has queued by itself would be.
 pub(super) const FULL: usize = if cfg!(shuttle) { 20 } else { WRITE_AT };
 
 /// Events that several connections have in common at the end of their queues.

@@ -5,8 +5,8 @@
 //! [`Outbound`]. Everybody else only queues; the writer looks again before it puts the `Writer`
 //! back. A caller writes once, without waiting, if the last such write was a while ago and no others
 //! are likely to follow (then latency counts, see [`Pace`](super::Pace)), if enough has gathered to be
-//! worth a system call, or if it is a part of a large event or request, or an awaited broadcast as long as
-//! a part. In between, the writer loop gathers what the callers queue.
+//! worth a system call, or if what it queues is a part of a large event or request, or an awaited
+//! broadcast as long as a part. In between, the writer loop gathers what the callers queue.
 
 use std::future::poll_fn;
 use std::sync::Arc;
