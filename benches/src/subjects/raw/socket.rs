@@ -3,6 +3,7 @@
 use std::io::{self, IoSlice, Read, Write};
 use std::os::unix::net::UnixStream;
 
+use rustix::buffer::spare_capacity;
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::Result;
@@ -10,9 +11,6 @@ use crate::payload::Parcel;
 
 /// How much is gathered before a write, and half of what is read at a time at most.
 const CHUNK: usize = 103 * 1024;
-
-/// The longest encoding of a small value.
-const MAX_VALUE: usize = 256;
 
 /// What comes before a large payload: its parcel's numbers, and its length.
 const HEAD: usize = 24;
@@ -51,9 +49,18 @@ impl Socket {
             let bytes = head[8 * at..][..8].try_into().expect("eight bytes are as many");
             u64::from_le_bytes(bytes)
         };
-        let mut payload = vec![0; usize::try_from(number(2))?];
-        self.fill(&mut payload)?;
+        let payload = self.receive_bytes(usize::try_from(number(2))?)?;
         Ok(Parcel { seq: number(0), sent_ns: number(1), payload })
+    }
+
+    /// Receives so many bytes, into memory that need not be cleared before.
+    fn receive_bytes(&self, len: usize) -> Result<Vec<u8>> {
+        let mut bytes = Vec::with_capacity(len);
+        while bytes.len() < len {
+            there(again(|| Ok(rustix::io::read(&self.0, spare_capacity(&mut bytes))?))?)?;
+        }
+        assert_eq!(bytes.len(), len, "there was more room than was asked for");
+        Ok(bytes)
     }
 
     fn fill(&self, mut place: &mut [u8]) -> Result<()> {
@@ -65,49 +72,53 @@ impl Socket {
     }
 
     fn read(&self, place: &mut [u8]) -> Result<usize> {
-        match again(|| (&self.0).read(place))? {
-            0 => Err("the other end is gone".into()),
-            count => Ok(count),
-        }
+        there(again(|| (&self.0).read(place))?)
     }
 }
 
-/// What is gathered to be written.
+/// Returns how many bytes have come, if any have.
+fn there(count: usize) -> Result<usize> {
+    match count {
+        0 => Err("the other end is gone".into()),
+        count => Ok(count),
+    }
+}
+
+/// What is gathered to be written. There is room for the answers to all that an [`Incoming`] holds.
 #[derive(Debug)]
 pub(super) struct Outgoing {
     bytes: Vec<u8>,
+    end: usize,
 }
 
 impl Outgoing {
     pub(super) fn new() -> Self {
-        Self { bytes: Vec::with_capacity(2 * CHUNK) }
+        Self { bytes: vec![0; 2 * CHUNK], end: 0 }
     }
 
     pub(super) fn push(&mut self, value: &impl Serialize) -> Result<()> {
-        let start = self.bytes.len();
-        let content = start + 4;
-        self.bytes.resize(content + MAX_VALUE, 0);
-        let len = postcard::to_slice(value, &mut self.bytes[content..])?.len();
-        self.bytes.truncate(content + len);
-        let len = u32::try_from(len)?;
-        self.bytes[start..content].copy_from_slice(&len.to_le_bytes());
+        let (_, room) = self.bytes.split_at_mut(self.end);
+        let (prefix, room) = room.split_first_chunk_mut::<4>().ok_or("no room for a length")?;
+        let len = postcard::to_slice(value, room)?.len();
+        *prefix = u32::try_from(len)?.to_le_bytes();
+        self.end += 4 + len;
         Ok(())
     }
 
     pub(super) fn is_full(&self) -> bool {
-        self.bytes.len() >= CHUNK
+        self.end >= CHUNK
     }
 
     /// Writes everything to each of the sockets.
     pub(super) fn flush(&mut self, sockets: &[Socket]) -> Result<()> {
         for socket in sockets {
-            let mut rest = &self.bytes[..];
+            let mut rest = &self.bytes[..self.end];
             while !rest.is_empty() {
                 let count = again(|| (&socket.0).write(rest))?;
                 rest = &rest[count..];
             }
         }
-        self.bytes.clear();
+        self.end = 0;
         Ok(())
     }
 }
