@@ -30,6 +30,10 @@ impl Platform for AsyncStd {
         Ok(SharedSocket::new(stream))
     }
 
+    fn read_now(stream: &Self::Stream, bytes: &mut [u8]) -> Option<io::Result<usize>> {
+        Some(stream.read_now(bytes))
+    }
+
     fn spawn_process(&self, command: Command, stdin: OwnedFd) -> io::Result<AsyncStdChild> {
         AsyncStdChild::start(self, command, stdin)
     }

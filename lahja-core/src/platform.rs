@@ -51,6 +51,14 @@ pub trait Platform: Runtime + Clone {
         listener: &mut Self::Listener,
     ) -> impl Future<Output = io::Result<Self::Stream>> + Send;
 
+    /// Reads what has arrived at a socket, without waiting and without having anyone woken, as
+    /// [`SharedSocket::read_now`](crate::SharedSocket::read_now) does. Core reads so while it asks again
+    /// and again. `None`, as by default: that cannot be done, and a socket is always read as a stream.
+    fn read_now(stream: &Self::Stream, bytes: &mut [u8]) -> Option<io::Result<usize>> {
+        let _ = (stream, bytes);
+        None
+    }
+
     /// Starts a program whose standard input is `stdin`.
     ///
     /// # Errors

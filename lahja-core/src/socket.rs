@@ -8,7 +8,7 @@ use std::task::{Context, Poll, ready};
 
 use futures_io::{AsyncRead, AsyncWrite};
 use rustix::io::Errno;
-use rustix::net::{Shutdown, shutdown};
+use rustix::net::{RecvFlags, Shutdown, recv, shutdown};
 
 /// A connected socket that its clones share, made of one that can be read and written by
 /// reference, as `async_io::Async` can.
@@ -22,6 +22,18 @@ impl<S> SharedSocket<S> {
     /// Takes a socket to be shared.
     pub fn new(socket: S) -> Self {
         Self(Arc::new(socket))
+    }
+}
+
+impl<S: AsFd> SharedSocket<S> {
+    /// Reads what has arrived, without waiting and without having anyone woken.
+    ///
+    /// # Errors
+    ///
+    /// [`io::ErrorKind::WouldBlock`] if nothing has arrived, and whatever else `recv` may fail with.
+    pub fn read_now(&self, bytes: &mut [u8]) -> io::Result<usize> {
+        let (count, _whole) = recv(self, bytes, RecvFlags::DONTWAIT)?;
+        Ok(count)
     }
 }
 
@@ -78,6 +90,7 @@ where
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
     use std::os::unix::net::UnixStream;
 
     use async_io::Async;
@@ -85,6 +98,20 @@ mod tests {
     use futures_lite::{AsyncReadExt, AsyncWriteExt};
 
     use super::*;
+
+    #[test]
+    fn what_has_arrived_is_read_at_once_and_nothing_is_not_waited_for() {
+        let (near, far) = UnixStream::pair().unwrap();
+        let near = SharedSocket::new(near);
+        let mut bytes = [0; 8];
+        let nothing = near.read_now(&mut bytes).unwrap_err();
+        assert_eq!(nothing.kind(), io::ErrorKind::WouldBlock);
+        (&far).write_all(b"here").unwrap();
+        assert_eq!(near.read_now(&mut bytes).unwrap(), 4);
+        assert_eq!(&bytes[..4], b"here");
+        drop(far);
+        assert_eq!(near.read_now(&mut bytes).unwrap(), 0);
+    }
 
     #[test]
     fn closing_a_clone_ends_what_the_peer_reads_and_not_what_it_writes() {

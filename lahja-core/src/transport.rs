@@ -38,6 +38,13 @@ pub trait FrameReader: Send + 'static {
     /// Nothing is lost if the caller stops polling.
     fn poll_fill(&mut self, context: &mut Context<'_>) -> Poll<io::Result<bool>>;
 
+    /// Reads what has arrived as [`poll_fill`](Self::poll_fill) does, for a caller that asks again soon
+    /// if nothing has, and need not be woken. That is faster where a reactor would be told to watch for
+    /// bytes, and would see to each arrival, too. By default it is the same.
+    fn poll_ask(&mut self, context: &mut Context<'_>) -> Poll<io::Result<bool>> {
+        self.poll_fill(context)
+    }
+
     /// Takes the content of the next frame that has arrived as a whole.
     ///
     /// # Errors

@@ -30,6 +30,10 @@ impl Platform for Smol {
         Ok(SharedSocket::new(stream))
     }
 
+    fn read_now(stream: &Self::Stream, bytes: &mut [u8]) -> Option<io::Result<usize>> {
+        Some(stream.read_now(bytes))
+    }
+
     fn spawn_process(&self, command: Command, stdin: OwnedFd) -> io::Result<SmolChild> {
         SmolChild::start(self, command, stdin)
     }

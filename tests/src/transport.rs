@@ -100,6 +100,8 @@ macro_rules! transport_tests {
             a_write_that_is_given_up_is_carried_on_by_the_next,
             a_read_that_is_given_up_loses_nothing,
             whoever_read_last_is_woken,
+            whoever_asks_again_gets_everything_and_the_end,
+            whoever_has_asked_is_woken_if_it_then_waits,
             whoever_wrote_last_is_woken,
             a_frame_that_is_too_long_is_refused_behind_those_before_it,
             the_longest_frame_can_be_changed_between_two,

@@ -52,7 +52,9 @@ fn unix_streams<P: Platform>(platform: &P) -> (P::Stream, P::Stream) {
 
 fn unix_pair<P: Platform>(platform: P) -> (impl Transport, impl Transport) {
     let (near, far) = unix_streams(&platform);
-    (StreamTransport::new(near.clone(), near), StreamTransport::new(far.clone(), far))
+    let own =
+        |socket: P::Stream| StreamTransport::new(socket.clone(), socket).read_now_with(P::read_now);
+    (own(near), own(far))
 }
 
 fn pipe_pair() -> (impl Transport, impl Transport) {
@@ -74,6 +76,7 @@ fn tcp_pair() -> (impl Transport, impl Transport) {
     let own = |socket| {
         let socket = SharedSocket::new(Async::new(socket).unwrap());
         StreamTransport::new(socket.clone(), socket)
+            .read_now_with(|socket, bytes| Some(socket.read_now(bytes)))
     };
     (own(near), own(far))
 }

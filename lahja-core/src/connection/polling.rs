@@ -93,6 +93,7 @@ impl Polling {
 
     /// Notes that nothing has arrived.
     pub(super) fn wait(&mut self, now: Instant) -> Wait {
+        let may_ask = self.may_ask();
         match &mut self.state {
             State::Trying { since, last, yielded } => {
                 let lasted = now.saturating_duration_since(*since);
@@ -113,7 +114,7 @@ impl Polling {
                 self.skipped = (self.skipped * 2).clamp(1, MAX_SKIPS);
                 self.skips = self.skipped;
             }
-            State::Reading if self.skips == 0 && !self.is_stream && !self.limit.is_zero() => {
+            State::Reading if may_ask => {
                 let (wait, yielded) = match self.shares_core {
                     true => (Wait::Yield, Yielded::JustNow),
                     false => (Wait::AskAgain, Yielded::Never),
@@ -126,6 +127,15 @@ impl Polling {
         }
         self.state = State::Sleeping { since: now };
         Wait::Sleep
+    }
+
+    /// Tells whether a reader that finds nothing may ask again, rather than sleep.
+    pub(super) fn may_ask(&self) -> bool {
+        match self.state {
+            State::Trying { .. } => true,
+            State::Reading => self.skips == 0 && !self.is_stream && !self.limit.is_zero(),
+            State::Sleeping { .. } => false,
+        }
     }
 
     /// Notes how many frames one read has found.

@@ -3,7 +3,9 @@
 mod events;
 
 use std::future::poll_fn;
+use std::io;
 use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll};
 use std::thread::{available_parallelism, yield_now as yield_thread};
 use std::time::Duration;
 
@@ -109,23 +111,7 @@ impl Inbound<'_> {
     async fn read<R: FrameReader>(&mut self, reader: &mut R) -> Option<End> {
         loop {
             let established = self.established;
-            let filled = poll_fn(|context| {
-                let filled = reader.poll_fill(context);
-                if filled.is_ready() {
-                    self.polling.arrived(|| self.shared.runtime.now());
-                    return filled;
-                }
-                match self.polling.wait(self.shared.runtime.now()) {
-                    Wait::Sleep => {}
-                    Wait::AskAgain => context.waker().wake_by_ref(),
-                    Wait::Yield => {
-                        yield_thread();
-                        context.waker().wake_by_ref();
-                    }
-                }
-                filled
-            });
-            match filled.await {
+            match poll_fn(|context| self.poll_fill(reader, context)).await {
                 Ok(true) => {}
                 Ok(false) => {
                     let finished = reader.finish().map_err(ProtocolError::Frame);
@@ -149,6 +135,41 @@ impl Inbound<'_> {
             // returns credit while the producer still has some.
             yield_now().await;
         }
+    }
+
+    /// Waits until bytes have arrived: asks again and again if that pays, then sleeps.
+    fn poll_fill<R: FrameReader>(
+        &mut self,
+        reader: &mut R,
+        context: &mut Context<'_>,
+    ) -> Poll<io::Result<bool>> {
+        let shared = self.shared;
+        let now = || shared.runtime.now();
+        if self.polling.may_ask() {
+            let asked = reader.poll_ask(context);
+            if asked.is_ready() {
+                self.polling.arrived(now);
+                return asked;
+            }
+            let wait = self.polling.wait(now());
+            if wait != Wait::Sleep {
+                if wait == Wait::Yield {
+                    yield_thread();
+                }
+                context.waker().wake_by_ref();
+                return asked;
+            }
+        }
+        // To sleep takes being woken, which asking does not see to.
+        let filled = reader.poll_fill(context);
+        match filled {
+            Poll::Ready(_) => self.polling.arrived(now),
+            Poll::Pending => {
+                let wait = self.polling.wait(now());
+                debug_assert_eq!(wait, Wait::Sleep);
+            }
+        }
+        filled
     }
 
     fn dispatch_all<R: FrameReader>(

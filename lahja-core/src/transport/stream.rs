@@ -26,7 +26,12 @@ use crate::frame::{FrameBuffer, FrameDecoder};
 pub struct StreamTransport<R, W> {
     reader: R,
     writer: W,
+    read_now: ReadNow<R>,
 }
+
+/// Reads what has arrived at a stream, without waiting and without having anyone woken. `None`: that
+/// cannot be done.
+type ReadNow<R> = fn(&R, &mut [u8]) -> Option<io::Result<usize>>;
 
 impl<R, W> StreamTransport<R, W>
 where
@@ -35,7 +40,14 @@ where
 {
     /// Makes a transport that reads from `reader` and writes to `writer`.
     pub fn new(reader: R, writer: W) -> Self {
-        Self { reader, writer }
+        Self { reader, writer, read_now: |_, _| None }
+    }
+
+    /// Has the transport read in another way while it is asked again and again: by a call that neither
+    /// waits nor has anyone woken, such as [`Platform::read_now`](crate::Platform::read_now). `None`
+    /// says that there is no such way.
+    pub fn read_now_with(self, read_now: fn(&R, &mut [u8]) -> Option<io::Result<usize>>) -> Self {
+        Self { read_now, ..self }
     }
 }
 
@@ -48,7 +60,8 @@ where
     type Writer = StreamWriter<W>;
 
     fn split(self) -> (StreamReader<R>, StreamWriter<W>) {
-        let reader = StreamReader { stream: self.reader, decoder: FrameDecoder::new(0) };
+        let Self { reader: stream, read_now, .. } = self;
+        let reader = StreamReader { stream, read_now, decoder: FrameDecoder::new(0) };
         (reader, StreamWriter(Some(self.writer)))
     }
 }
@@ -62,6 +75,7 @@ impl<R, W> fmt::Debug for StreamTransport<R, W> {
 /// Reads frames from a byte stream.
 pub struct StreamReader<R> {
     stream: R,
+    read_now: ReadNow<R>,
     decoder: FrameDecoder,
 }
 
@@ -77,6 +91,20 @@ impl<R: AsyncRead + Unpin + Send + 'static> FrameReader for StreamReader<R> {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Poll::Ready(Err(error)),
             }
+        }
+    }
+
+    fn poll_ask(&mut self, context: &mut Context<'_>) -> Poll<io::Result<bool>> {
+        match (self.read_now)(&self.stream, self.decoder.space()) {
+            None => self.poll_fill(context),
+            Some(Ok(count)) => {
+                self.decoder.filled(count);
+                Poll::Ready(Ok(count > 0))
+            }
+            Some(Err(error)) => match error.kind() {
+                io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted => Poll::Pending,
+                _ => Poll::Ready(Err(error)),
+            },
         }
     }
 

@@ -1,7 +1,9 @@
 //! The cases that every transport has to pass. `near` sends, if they do not say otherwise.
 
 use std::future::poll_fn;
+use std::iter;
 use std::task::{Context, Poll, Waker};
+use std::thread;
 
 use futures_lite::future::{poll_once, zip};
 use lahja_core::{FrameError, FrameReader, FrameWriter, Transport};
@@ -91,8 +93,8 @@ pub async fn both_directions_are_full_at_once_without_a_deadlock<N: Transport, F
         far_sender.flush().await.unwrap();
         far_sender
     });
-    let near_lens = std::iter::repeat_n(LEN, near_count);
-    let far_lens = std::iter::repeat_n(LEN, far_count);
+    let near_lens = iter::repeat_n(LEN, near_count);
+    let far_lens = iter::repeat_n(LEN, far_count);
     zip(far_receiver.expect(near_lens), near_receiver.expect(far_lens)).await;
     drop((near_flush.joined(), far_flush.joined()));
 }
@@ -112,7 +114,7 @@ pub async fn a_full_direction_does_not_hold_up_the_other<N: Transport, F: Transp
         near_sender.flush().await.unwrap();
         near_sender
     });
-    far_receiver.expect(std::iter::repeat_n(100_000, count)).await;
+    far_receiver.expect(iter::repeat_n(100_000, count)).await;
     drop(flush.joined());
 }
 
@@ -151,7 +153,7 @@ pub async fn closing_flushes_what_the_transport_holds_back<N: Transport, F: Tran
         sender.close().await;
         sender
     });
-    receiver.expect(std::iter::repeat_n(LEN, count)).await;
+    receiver.expect(iter::repeat_n(LEN, count)).await;
     assert_eq!(receiver.next().await, None);
     drop((reader, closing.joined()));
 }
@@ -261,7 +263,7 @@ pub async fn a_write_that_is_given_up_is_carried_on_by_the_next<N: Transport, F:
         count += 1;
     }
     let reading = apart(async move {
-        receiver.expect(std::iter::repeat_n(LEN, count)).await;
+        receiver.expect(iter::repeat_n(LEN, count)).await;
         receiver
     });
     // Given up again and again while they are read.
@@ -317,6 +319,65 @@ pub async fn whoever_read_last_is_woken<N: Transport, F: Transport>(near: N, far
     assert_eq!(arrived, content(0, 10));
 }
 
+pub async fn whoever_asks_again_gets_everything_and_the_end<N: Transport, F: Transport>(
+    near: N,
+    far: F,
+) {
+    let (_reader, mut sender) = split(near);
+    let (mut receiver, _writer) = split(far);
+    let sending = apart(async move {
+        for (number, len) in LENS.into_iter().enumerate() {
+            sender.send(&content(number, len)).await;
+        }
+        sender.close().await;
+    });
+    let mut context = Context::from_waker(Waker::noop());
+    let mut arrived = Vec::new();
+    loop {
+        match receiver.0.poll_ask(&mut context) {
+            Poll::Pending => thread::yield_now(),
+            Poll::Ready(there) if there.as_ref().is_ok_and(|there| *there) => {
+                arrived.extend(iter::from_fn(|| receiver.take().unwrap()));
+            }
+            Poll::Ready(there) => {
+                assert!(!there.unwrap());
+                break;
+            }
+        }
+    }
+    sending.joined();
+    let sent = LENS.into_iter().enumerate().map(|(number, len)| content(number, len));
+    assert!(arrived.into_iter().eq(sent), "the frames are not as they were sent");
+}
+
+pub async fn whoever_has_asked_is_woken_if_it_then_waits<N: Transport, F: Transport>(
+    near: N,
+    far: F,
+) {
+    let (_reader, mut sender) = split(near);
+    let (mut receiver, _writer) = split(far);
+    let alarm = Alarm::of_this_thread();
+    let waker = alarm.clone().into();
+    for number in 0..3 {
+        assert!(receiver.0.poll_ask(&mut Context::from_waker(Waker::noop())).is_pending());
+        assert!(receiver.0.poll_fill(&mut Context::from_waker(&waker)).is_pending());
+        let sending = apart(async move {
+            sender.send(&content(number, 10)).await;
+            sender
+        });
+        let arrived = loop {
+            if let Some(arrived) = receiver.take().unwrap() {
+                break arrived;
+            }
+            while receiver.0.poll_fill(&mut Context::from_waker(&waker)).is_pending() {
+                alarm.wait();
+            }
+        };
+        assert_eq!(arrived, content(number, 10));
+        sender = sending.joined();
+    }
+}
+
 pub async fn whoever_wrote_last_is_woken<N: Transport, F: Transport>(near: N, far: F) {
     const LEN: usize = 100_000;
     let (_reader, mut sender) = split(near);
@@ -329,7 +390,7 @@ pub async fn whoever_wrote_last_is_woken<N: Transport, F: Transport>(near: N, fa
         count = sender.fill(count, LEN);
     }
     let reading = apart(async move {
-        receiver.expect(std::iter::repeat_n(LEN, count)).await;
+        receiver.expect(iter::repeat_n(LEN, count)).await;
         receiver
     });
     while sender.poll(&mut Context::from_waker(&waker)).is_pending() {
