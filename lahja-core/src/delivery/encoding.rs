@@ -56,7 +56,7 @@ pub(crate) fn encode<E: Event, R>(
 }
 
 /// A larger buffer than this is kept from one large event to the next alone.
-const MAX_KEPT: usize = 64 * 1024;
+const MAX_KEPT: usize = WHOLE;
 
 /// A larger buffer than this is not kept at all. Fresh memory costs more than to encode into it.
 const MAX_KEPT_LARGE: usize = 2 << 20;
