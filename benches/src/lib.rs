@@ -26,8 +26,9 @@
 //! A program is a list of [subjects](Subject) that is handed to [`main`]. For each measurement it
 //! starts itself again as the producer, which starts itself again as the consumers. They
 //! agree on the beginning and the end beside what is measured, so that they are the same for all
-//! subjects: from just before the first event to when the last consumer has its last. Processor time
-//! is that of whole processes in the meantime. Memory is by how much a process grows (`Pss`) with
+//! subjects: from just before the first event to when the last consumer has its last, or the producer
+//! its last answer. Processor time is that of whole processes in the meantime, for consumers from their
+//! first event on. Memory is by how much a process grows (`Pss`) with
 //! many endpoints or connections, divided by their number.
 
 mod case;

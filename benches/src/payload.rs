@@ -28,11 +28,11 @@ impl Parcel {
     ///
     /// # Panics
     ///
-    /// Panics if it is not the one that is due.
-    pub fn expect(&self, seq: u64) {
+    /// Panics if it is not the one that is due, or not as long.
+    pub fn expect(&self, seq: u64, len: usize) {
         assert_eq!(self.seq, seq, "another answer was due");
         // The compiler could do without bytes that nobody looks at.
-        black_box(&self.payload);
+        assert_eq!(black_box(&self.payload).len(), len, "an answer came with another payload");
     }
 
     /// Returns a parcel that is sent now.

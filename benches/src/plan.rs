@@ -10,7 +10,7 @@ pub(crate) use experiment::{Against, Experiment};
 pub(crate) use figure::Figure;
 pub(crate) use scale::Scale;
 
-/// Experiments that are measured in turn, repeat by repeat, and shown in one plot for each figure.
+/// Experiments that are measured in turn, repeat by repeat, and shown in one plot, each in a panel.
 #[derive(Debug, Clone)]
 pub(crate) struct Group {
     pub(crate) name: &'static str,

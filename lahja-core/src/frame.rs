@@ -13,7 +13,7 @@ use crate::error::FrameError;
 /// Bytes of the length that precedes each frame's content.
 pub(crate) const PREFIX_LEN: usize = 4;
 
-/// The most that one read asks for while frames are small.
+/// The most that one read asks for, unless a longer frame has made the buffer longer.
 pub(crate) const READ_CHUNK: usize = 64 * 1024;
 
 /// What a read asks for before one has found more, and after many that have found little: a connection
@@ -328,7 +328,8 @@ impl FrameDecoder {
         self.buffer.len()
     }
 
-    /// Moves what is left to the front and grows the buffer to at most twice what has arrived.
+    /// Moves what is left to the front, and grows the buffer to a chunk, or at most to twice what has
+    /// arrived.
     fn make_space(&mut self) {
         self.buffer.copy_within(self.start..self.end, 0);
         self.end -= self.start;

@@ -313,7 +313,7 @@ impl<E> Inbox<E> {
         }
     }
 
-    /// Ends the queue. What is in it can still be taken if `keep`; nothing more comes in.
+    /// Ends the queue. Nothing more comes in; what becomes of what is in it, `rest` says.
     pub(crate) fn close(&self, rest: Rest) {
         if rest == Rest::Discard {
             self.discarded.store(true, Ordering::Release);

@@ -26,17 +26,18 @@ pub struct Limits {
     pub frame: u32,
     /// The deepest nesting of an event's value. Default: 64.
     pub depth: usize,
-    /// What each peer may send on each topic before this endpoint has consumed it, in bytes. One
-    /// event may exceed it. Default: 384 KiB.
+    /// What each peer may send on each topic before this endpoint has consumed it, in bytes: those of
+    /// the encoded events, and 16 for each. One event may exceed it. Default: 384 KiB.
     pub window: u32,
     /// What may wait for one connection's transport, in bytes, before events and responses wait
     /// to be queued. One frame may exceed it. Default: 512 KiB.
     pub backlog: usize,
-    /// How many events of this endpoint itself a subscription queues, where it does not say
-    /// otherwise. Default: 1,024.
+    /// How many events a subscription queues, where it does not say otherwise: of this endpoint itself,
+    /// and if it may drop events, of peers as well. Default: 1,024.
     pub capacity: usize,
-    /// What a subscription queues that may drop events, in bytes as they came from peers, however
-    /// many that are. One event may exceed it. Default: 4 MiB.
+    /// What a subscription queues that may drop events, in bytes, however many events that are: bytes
+    /// as they came from peers, and the type's size in memory for each event of this endpoint itself. One
+    /// event may exceed it. Default: 4 MiB.
     pub queue: usize,
     /// Topics announced on one connection, by either end. Default: 4,096.
     pub topics: u32,

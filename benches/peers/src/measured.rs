@@ -127,7 +127,7 @@ async fn there_and_back(
         }
         producer.flush().await?;
         let answer = producer.answer().await?;
-        assert_eq!(answer.seq, seq, "an answer is lost, or came twice, or out of order");
+        answer.expect(seq, case.payload);
         laps.lap();
     }
     let mut outcome = meter.until_now(count);

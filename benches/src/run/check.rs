@@ -6,7 +6,7 @@ use crate::plan::{Against, Experiment, Scale, groups};
 use crate::results::{ExperimentResults, Results};
 
 /// Checks that there is a positive figure for every experiment, of whatever it is compared with and
-/// of lahja on each runtime.
+/// of lahja on each runtime, and that none of these has failed in a later repeat.
 pub(super) fn check(results: &Results) -> Result<()> {
     let missing: Vec<String> = groups(&Scale::Quick)
         .iter()
@@ -34,14 +34,15 @@ fn missing(results: &Results, experiment: &Experiment) -> Vec<String> {
 }
 
 fn is_positive(found: &ExperimentResults, subject: &str) -> bool {
-    let figure = found.subject(subject).and_then(|subject| subject.figure);
+    let subject = found.subject(subject).filter(|subject| !subject.has_failed());
+    let figure = subject.and_then(|subject| subject.figure);
     figure.is_some_and(|figure| figure.min > 0.0)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::results::{GroupResults, Machine, Spread, SubjectResults};
+    use crate::results::{GroupResults, Machine, Spread, SubjectResults, Trouble};
 
     const ALL: [&str; 4] = ["raw", "async-channel", "lahja on smol", "lahja on async-std"];
 
@@ -63,6 +64,15 @@ mod tests {
     #[test]
     fn results_with_everything_pass() {
         check(&complete()).unwrap();
+    }
+
+    #[test]
+    fn a_subject_that_has_failed_after_its_first_repeat_is_named() {
+        let mut results = complete();
+        let trouble = Some(Trouble::Failed("it broke".to_owned()));
+        results.groups[0].experiments[0].subjects[2].trouble = trouble;
+        let error = check(&results).unwrap_err().to_string();
+        assert!(error.contains("lahja on smol in one way"), "{error}");
     }
 
     #[test]

@@ -51,7 +51,7 @@ impl Subject for BareSmol {
             let mut laps = Laps::start(count);
             for seq in 0..count {
                 socket.send(&Parcel::new(seq, case.payload)).await?;
-                socket.receive::<Parcel>().await?.expect(seq);
+                socket.receive::<Parcel>().await?.expect(seq, case.payload);
                 laps.lap();
             }
             Ok(meter.until_now(count).with_latencies(laps.latencies()))

@@ -40,8 +40,8 @@ impl Pace {
     }
 }
 
-/// One call, which writes to all connections that it sends something to, or to none: several writes
-/// take so long that each connection by itself would seem to have a slow caller.
+/// One call. A broadcast writes to all connections that it sends something to, or to none: several
+/// writes take so long that each connection by itself would seem to have a slow caller.
 #[derive(Debug)]
 pub(crate) struct Burst {
     connections: usize,

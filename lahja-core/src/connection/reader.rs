@@ -1,4 +1,5 @@
-//! How frames arrive: read in big chunks, dispatched one by one, consumers woken once a batch.
+//! How frames arrive: read in big chunks, dispatched one by one, or together if they are events of one
+//! topic in a row, and consumers woken once a batch.
 
 mod events;
 

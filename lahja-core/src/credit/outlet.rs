@@ -127,8 +127,8 @@ impl Outlet {
         self.parts.take().is_some()
     }
 
-    /// Tells whether the next part has to wait until what was queued before it has left, as `written`
-    /// bytes have.
+    /// Tells whether the next part need not wait, since all that was queued before it is among the
+    /// `written` bytes that have left.
     pub(crate) fn is_part_due(&self, written: u64) -> bool {
         self.end() <= written
     }

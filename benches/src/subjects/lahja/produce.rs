@@ -2,8 +2,8 @@
 
 use std::collections::VecDeque;
 use std::future::IntoFuture;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use lahja_core::{Endpoint, RequestFuture, Runtime, Scope};
@@ -60,7 +60,7 @@ pub(super) async fn everything(
             let meter = Meter::start();
             paced(on, parent, case, per_second).await?;
             let outcome = meter.until_last(count, &done().await?);
-            Ok(stream.end(outcome))
+            stream.end(outcome)
         }
         Work::Topics { topics, .. } => {
             let meter = Meter::start();
@@ -88,7 +88,7 @@ async fn round_trips(parent: &Endpoint, case: &Case) -> Result<Outcome> {
     for seq in 0..count {
         parent.broadcast(Ping(Parcel::new(seq, case.payload))).await?;
         let pong = pongs.next().await.ok_or("the bus is closed")??;
-        pong.0.expect(seq);
+        pong.0.expect(seq, case.payload);
         laps.lap();
     }
     Ok(meter.until_now(count).with_latencies(laps.latencies()))
@@ -101,7 +101,7 @@ async fn requests(parent: &Endpoint, case: &Case) -> Result<Outcome> {
     let mut laps = Laps::start(count);
     for seq in 0..count {
         let pong = parent.request(Ping(Parcel::new(seq, case.payload))).await?;
-        pong.0.expect(seq);
+        pong.0.expect(seq, case.payload);
         laps.lap();
     }
     Ok(meter.until_now(count).with_latencies(laps.latencies()))
@@ -116,7 +116,7 @@ async fn in_flight(parent: &Endpoint, case: &Case, at_once: u64) -> Result<Outco
     let mut answered = 0;
     for seq in 0..count {
         if seq - answered == at_once {
-            wait_for_oldest(&mut waiting, &mut answered).await?;
+            wait_for_oldest(case, &mut waiting, &mut answered).await?;
         }
         let mut request = parent.request(Ping(Parcel::new(seq, case.payload))).into_future();
         // It is made when it is polled. The other thread may be faster than this one.
@@ -124,25 +124,26 @@ async fn in_flight(parent: &Endpoint, case: &Case, at_once: u64) -> Result<Outco
             None => waiting.push_back(request),
             Some(answer) => {
                 while !waiting.is_empty() {
-                    wait_for_oldest(&mut waiting, &mut answered).await?;
+                    wait_for_oldest(case, &mut waiting, &mut answered).await?;
                 }
-                answer?.0.expect(answered);
+                answer?.0.expect(answered, case.payload);
                 answered += 1;
             }
         }
     }
     while !waiting.is_empty() {
-        wait_for_oldest(&mut waiting, &mut answered).await?;
+        wait_for_oldest(case, &mut waiting, &mut answered).await?;
     }
     Ok(meter.until_now(count))
 }
 
 async fn wait_for_oldest(
+    case: &Case,
     waiting: &mut VecDeque<RequestFuture<'_, Ping>>,
     answered: &mut u64,
 ) -> Result<()> {
     let oldest = waiting.pop_front().ok_or("no request waits")?;
-    oldest.await?.0.expect(*answered);
+    oldest.await?.0.expect(*answered, case.payload);
     *answered += 1;
     Ok(())
 }
@@ -161,23 +162,29 @@ async fn paced(on: &impl Runtime, parent: &Endpoint, case: &Case, per_second: u6
 }
 
 /// Large events that go as fast as they can beside others.
+#[derive(Clone)]
 struct Stream {
+    len: usize,
     sent: Arc<AtomicU64>,
     is_over: Arc<AtomicBool>,
+    failure: Arc<OnceLock<String>>,
 }
 
 impl Stream {
     /// Begins to send events of so many bytes; none if they would be empty.
     async fn start(on: &impl Runtime, parent: &Endpoint, len: usize) -> Self {
-        let this = Self { sent: Arc::default(), is_over: Arc::default() };
+        let (sent, is_over, failure) = (Arc::default(), Arc::default(), Arc::default());
+        let this = Self { len, sent, is_over, failure };
         if len > 0 {
             parent.wait_until_subscribed::<Chunk>(Scope::All).await;
-            let (sent, is_over) = (this.sent.clone(), this.is_over.clone());
+            let Self { sent, is_over, failure, .. } = this.clone();
             let (parent, chunk) = (parent.clone(), Chunk(Arc::new(vec![7; len])));
             on.spawn(Box::pin(async move {
-                while !is_over.load(Ordering::Relaxed)
-                    && parent.broadcast(chunk.clone()).await.is_ok()
-                {
+                while !is_over.load(Ordering::Relaxed) {
+                    if let Err(error) = parent.broadcast(chunk.clone()).await {
+                        failure.get_or_init(|| error.to_string());
+                        break;
+                    }
                     sent.fetch_add(1, Ordering::Relaxed);
                 }
             }));
@@ -186,13 +193,17 @@ impl Stream {
     }
 
     /// Ends, and says how long one of them took.
-    fn end(self, outcome: Outcome) -> Outcome {
+    fn end(self, outcome: Outcome) -> Result<Outcome> {
         self.is_over.store(true, Ordering::Relaxed);
+        if let Some(failure) = self.failure.get() {
+            return Err(format!("large events ended before the small ones: {failure}").into());
+        }
         match self.sent.load(Ordering::Relaxed) {
-            0 => outcome,
+            0 if self.len > 0 => Err("no large event has been sent".into()),
+            0 => Ok(outcome),
             sent => {
                 let each_us = outcome.elapsed_ns as f64 / 1e3 / sent as f64;
-                outcome.with_figure("us for a large event", each_us)
+                Ok(outcome.with_figure("us for a large event", each_us))
             }
         }
     }
