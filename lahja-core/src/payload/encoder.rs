@@ -11,6 +11,9 @@ use postcard::ser_flavors::Flavor;
 use postcard::{Error, Result};
 use serde::ser::{self, Serialize, Serializer};
 
+/// How many bytes a number takes at most.
+const MAX_NUMBER: usize = 10;
+
 /// The front of a buffer that is long enough, or the value is not written.
 pub(super) struct Front<'a> {
     buffer: &'a mut [u8],
@@ -29,20 +32,16 @@ impl<'a> Front<'a> {
         Ok(self.len)
     }
 
-    /// Writes a number, seven bits at a time, the lowest first.
     #[inline]
-    fn number(&mut self, mut number: u64) -> Result<()> {
+    fn number(&mut self, number: u64) -> Result<()> {
         let room = self.buffer.get_mut(self.len..).unwrap_or_default();
-        for (at, byte) in room.iter_mut().enumerate() {
-            if number < 0x80 {
-                *byte = number as u8;
-                self.len += at + 1;
-                return Ok(());
-            }
-            *byte = number as u8 | 0x80;
-            number >>= 7;
-        }
-        Err(Error::SerializeBufferFull)
+        let written = match room.first_chunk_mut::<MAX_NUMBER>() {
+            // With room for any number, the end of the room need not be looked for.
+            Some(room) => put(number, room),
+            None => put(number, room),
+        };
+        self.len += written.ok_or(Error::SerializeBufferFull)?;
+        Ok(())
     }
 
     #[inline]
@@ -260,6 +259,21 @@ impl Serializer for Encoder<'_, '_> {
     ) -> Result<Self> {
         self.serialize_tuple_variant(name, index, variant, len)
     }
+}
+
+/// Writes a number, seven bits at a time, the lowest first. Returns how many bytes it takes, if there is
+/// room.
+#[inline(always)]
+fn put<'a>(mut number: u64, room: impl IntoIterator<Item = &'a mut u8>) -> Option<usize> {
+    for (at, byte) in room.into_iter().enumerate() {
+        if number < 0x80 {
+            *byte = number as u8;
+            return Some(at + 1);
+        }
+        *byte = number as u8 | 0x80;
+        number >>= 7;
+    }
+    None
 }
 
 /// Numbers of either sign in turn: 0, -1, 1, -2 become 0, 1, 2, 3.
