@@ -30,8 +30,8 @@ impl Platform for AsyncStd {
         Ok(SharedSocket::new(stream))
     }
 
-    fn read_now(stream: &Self::Stream, bytes: &mut [u8]) -> Option<io::Result<usize>> {
-        Some(stream.read_now(bytes))
+    fn try_read(stream: &Self::Stream, bytes: &mut [u8]) -> Option<io::Result<usize>> {
+        stream.try_read(bytes)
     }
 
     fn spawn_process(&self, command: Command, stdin: OwnedFd) -> io::Result<AsyncStdChild> {

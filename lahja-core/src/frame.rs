@@ -13,7 +13,7 @@ use crate::error::FrameError;
 /// Bytes of the length that precedes each frame's content.
 pub(crate) const PREFIX_LEN: usize = 4;
 
-/// The most that one read asks for, unless a longer frame has made the buffer longer.
+/// The most that one read asks for, unless a frame of more than half of it has made the buffer longer.
 pub(crate) const READ_CHUNK: usize = 64 * 1024;
 
 /// What a read asks for before one has found more, and after many that have found little: a connection

@@ -43,6 +43,7 @@ where
 {
     let start = buffer.len();
     let size = postcard::serialize_with_flavor(value, Size::default()).map_err(unencodable)?;
+    buffer.reserve_exact(size);
     buffer.resize(start + size, 0);
     match postcard::to_slice(value, &mut buffer[start..]).map(|written| written.len()) {
         Ok(len) => {

@@ -52,9 +52,10 @@ pub trait Platform: Runtime + Clone {
     ) -> impl Future<Output = io::Result<Self::Stream>> + Send;
 
     /// Reads what has arrived at a socket, without waiting and without having anyone woken, as
-    /// [`SharedSocket::read_now`](crate::SharedSocket::read_now) does. Core reads so while it asks again
-    /// and again. `None`, as by default: that cannot be done, and a socket is always read as a stream.
-    fn read_now(stream: &Self::Stream, bytes: &mut [u8]) -> Option<io::Result<usize>> {
+    /// [`SharedSocket::try_read`](crate::SharedSocket::try_read) does. Core reads so while it asks again
+    /// and again, under the terms of [`StreamTransport::try_read_with`](crate::StreamTransport). `None`, as
+    /// by default: that cannot be done, and a socket is always read as a stream.
+    fn try_read(stream: &Self::Stream, bytes: &mut [u8]) -> Option<io::Result<usize>> {
         let _ = (stream, bytes);
         None
     }

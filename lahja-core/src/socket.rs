@@ -26,14 +26,18 @@ impl<S> SharedSocket<S> {
 }
 
 impl<S: AsFd> SharedSocket<S> {
-    /// Reads what has arrived, without waiting and without having anyone woken.
+    /// Reads what has arrived, without waiting and without having anyone woken. `None`: it is a pipe,
+    /// with which this cannot be done.
     ///
     /// # Errors
     ///
     /// [`io::ErrorKind::WouldBlock`] if nothing has arrived, and whatever else `recv` may fail with.
-    pub fn read_now(&self, bytes: &mut [u8]) -> io::Result<usize> {
-        let (count, _whole) = recv(self, bytes, RecvFlags::DONTWAIT)?;
-        Ok(count)
+    pub fn try_read(&self, bytes: &mut [u8]) -> Option<io::Result<usize>> {
+        match recv(self, bytes, RecvFlags::DONTWAIT) {
+            Ok((count, _whole)) => Some(Ok(count)),
+            Err(Errno::NOTSOCK) => None,
+            Err(error) => Some(Err(error.into())),
+        }
     }
 }
 
@@ -104,13 +108,16 @@ mod tests {
         let (near, far) = UnixStream::pair().unwrap();
         let near = SharedSocket::new(near);
         let mut bytes = [0; 8];
-        let nothing = near.read_now(&mut bytes).unwrap_err();
+        let nothing = near.try_read(&mut bytes).unwrap().unwrap_err();
         assert_eq!(nothing.kind(), io::ErrorKind::WouldBlock);
         (&far).write_all(b"here").unwrap();
-        assert_eq!(near.read_now(&mut bytes).unwrap(), 4);
+        assert_eq!(near.try_read(&mut bytes).unwrap().unwrap(), 4);
         assert_eq!(&bytes[..4], b"here");
         drop(far);
-        assert_eq!(near.read_now(&mut bytes).unwrap(), 0);
+        assert_eq!(near.try_read(&mut bytes).unwrap().unwrap(), 0);
+
+        let (reader, _writer) = rustix::pipe::pipe().unwrap();
+        assert!(SharedSocket::new(reader).try_read(&mut bytes).is_none());
     }
 
     #[test]

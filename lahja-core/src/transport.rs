@@ -41,6 +41,9 @@ pub trait FrameReader: Send + 'static {
     /// Reads what has arrived as [`poll_fill`](Self::poll_fill) does, for a caller that asks again soon
     /// if nothing has, and need not be woken. That is faster where a reactor would be told to watch for
     /// bytes, and would see to each arrival, too. By default it is the same.
+    ///
+    /// It may forget whom an earlier `poll_fill` was to wake, so whoever waits then calls that again. A
+    /// reader that wraps another passes this on.
     fn poll_ask(&mut self, context: &mut Context<'_>) -> Poll<io::Result<bool>> {
         self.poll_fill(context)
     }

@@ -125,7 +125,7 @@ impl<P: Platform> Connector for UnixConnector<P> {
 /// Makes a transport of a socket, if the process at its other end is of the same user.
 pub(crate) fn transport<P: Platform>(stream: P::Stream) -> io::Result<UnixTransport<P>> {
     check_peer(&stream).map_err(|error| io::Error::new(io::ErrorKind::PermissionDenied, error))?;
-    Ok(StreamTransport::new(stream.clone(), stream).read_now_with(P::read_now))
+    Ok(StreamTransport::new(stream.clone(), stream).try_read_with(P::try_read))
 }
 
 /// Keeps the kind of the error, which tells whether to try again.

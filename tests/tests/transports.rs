@@ -53,7 +53,7 @@ fn unix_streams<P: Platform>(platform: &P) -> (P::Stream, P::Stream) {
 fn unix_pair<P: Platform>(platform: P) -> (impl Transport, impl Transport) {
     let (near, far) = unix_streams(&platform);
     let own =
-        |socket: P::Stream| StreamTransport::new(socket.clone(), socket).read_now_with(P::read_now);
+        |socket: P::Stream| StreamTransport::new(socket.clone(), socket).try_read_with(P::try_read);
     (own(near), own(far))
 }
 
@@ -75,8 +75,7 @@ fn tcp_pair() -> (impl Transport, impl Transport) {
     let (far, _) = listener.accept().unwrap();
     let own = |socket| {
         let socket = SharedSocket::new(Async::new(socket).unwrap());
-        StreamTransport::new(socket.clone(), socket)
-            .read_now_with(|socket, bytes| Some(socket.read_now(bytes)))
+        StreamTransport::new(socket.clone(), socket).try_read_with(SharedSocket::try_read)
     };
     (own(near), own(far))
 }

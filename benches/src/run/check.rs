@@ -15,7 +15,7 @@ pub(super) fn check(results: &Results) -> Result<()> {
         .collect();
     match missing.is_empty() {
         true => Ok(()),
-        false => Err(format!("no positive figure for {}", missing.join("; ")).into()),
+        false => Err(format!("no positive figure, or a failure: {}", missing.join("; ")).into()),
     }
 }
 

@@ -26,12 +26,12 @@ use crate::frame::{FrameBuffer, FrameDecoder};
 pub struct StreamTransport<R, W> {
     reader: R,
     writer: W,
-    read_now: ReadNow<R>,
+    try_read: TryRead<R>,
 }
 
 /// Reads what has arrived at a stream, without waiting and without having anyone woken. `None`: that
 /// cannot be done.
-type ReadNow<R> = fn(&R, &mut [u8]) -> Option<io::Result<usize>>;
+type TryRead<R> = fn(&R, &mut [u8]) -> Option<io::Result<usize>>;
 
 impl<R, W> StreamTransport<R, W>
 where
@@ -40,14 +40,17 @@ where
 {
     /// Makes a transport that reads from `reader` and writes to `writer`.
     pub fn new(reader: R, writer: W) -> Self {
-        Self { reader, writer, read_now: |_, _| None }
+        Self { reader, writer, try_read: |_, _| None }
     }
 
     /// Has the transport read in another way while it is asked again and again: by a call that neither
-    /// waits nor has anyone woken, such as [`Platform::read_now`](crate::Platform::read_now). `None`
-    /// says that there is no such way.
-    pub fn read_now_with(self, read_now: fn(&R, &mut [u8]) -> Option<io::Result<usize>>) -> Self {
-        Self { read_now, ..self }
+    /// waits nor has anyone woken, such as [`SharedSocket::try_read`](crate::SharedSocket::try_read).
+    /// `None` says that there is no such way.
+    ///
+    /// It yields the very bytes that `reader` would yield next, so `reader` holds none back itself.
+    /// Nothing yet is [`io::ErrorKind::WouldBlock`]; no bytes are the end.
+    pub fn try_read_with(self, try_read: fn(&R, &mut [u8]) -> Option<io::Result<usize>>) -> Self {
+        Self { try_read, ..self }
     }
 }
 
@@ -60,8 +63,8 @@ where
     type Writer = StreamWriter<W>;
 
     fn split(self) -> (StreamReader<R>, StreamWriter<W>) {
-        let Self { reader: stream, read_now, .. } = self;
-        let reader = StreamReader { stream, read_now, decoder: FrameDecoder::new(0) };
+        let Self { reader: stream, try_read, .. } = self;
+        let reader = StreamReader { stream, try_read, decoder: FrameDecoder::new(0) };
         (reader, StreamWriter(Some(self.writer)))
     }
 }
@@ -75,7 +78,7 @@ impl<R, W> fmt::Debug for StreamTransport<R, W> {
 /// Reads frames from a byte stream.
 pub struct StreamReader<R> {
     stream: R,
-    read_now: ReadNow<R>,
+    try_read: TryRead<R>,
     decoder: FrameDecoder,
 }
 
@@ -95,7 +98,7 @@ impl<R: AsyncRead + Unpin + Send + 'static> FrameReader for StreamReader<R> {
     }
 
     fn poll_ask(&mut self, context: &mut Context<'_>) -> Poll<io::Result<bool>> {
-        match (self.read_now)(&self.stream, self.decoder.space()) {
+        match (self.try_read)(&self.stream, self.decoder.space()) {
             None => self.poll_fill(context),
             Some(Ok(count)) => {
                 self.decoder.filled(count);
@@ -179,5 +182,61 @@ fn uninterrupted(mut call: impl FnMut() -> Poll<io::Result<()>>) -> Poll<io::Res
 impl<W> fmt::Debug for StreamWriter<W> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("StreamWriter").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+    use std::task::Waker;
+
+    use futures_lite::io::{Sink, sink};
+
+    use super::*;
+
+    /// A stream that says what it is told to say, to whoever asks it without waiting.
+    struct Scripted(Mutex<Vec<Option<io::Result<usize>>>>);
+
+    impl Scripted {
+        fn try_read(&self, _: &mut [u8]) -> Option<io::Result<usize>> {
+            self.0.lock().unwrap().remove(0)
+        }
+    }
+
+    impl AsyncRead for Scripted {
+        fn poll_read(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            _: &mut [u8],
+        ) -> Poll<io::Result<usize>> {
+            Poll::Ready(Ok(7))
+        }
+    }
+
+    #[test]
+    fn what_is_asked_for_is_there_or_not_or_the_end_or_fails() {
+        let failing = |kind: io::ErrorKind| Some(Err(kind.into()));
+        let script = vec![
+            failing(io::ErrorKind::WouldBlock),
+            failing(io::ErrorKind::Interrupted),
+            Some(Ok(3)),
+            None,
+            failing(io::ErrorKind::ConnectionReset),
+            Some(Ok(0)),
+        ];
+        let transport: StreamTransport<_, Sink> =
+            StreamTransport::new(Scripted(Mutex::new(script)), sink());
+        let (mut reader, _writer) = transport.try_read_with(Scripted::try_read).split();
+        let mut context = Context::from_waker(Waker::noop());
+        let mut ask = || match reader.poll_ask(&mut context) {
+            Poll::Ready(there) => Some(there.map_err(|error| error.kind())),
+            Poll::Pending => None,
+        };
+        assert_eq!(ask(), None);
+        assert_eq!(ask(), None);
+        assert_eq!(ask(), Some(Ok(true)));
+        assert_eq!(ask(), Some(Ok(true)), "it is read as a stream");
+        assert_eq!(ask(), Some(Err(io::ErrorKind::ConnectionReset)));
+        assert_eq!(ask(), Some(Ok(false)));
     }
 }

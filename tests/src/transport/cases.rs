@@ -1,14 +1,17 @@
 //! The cases that every transport has to pass. `near` sends, if they do not say otherwise.
 
+mod waking;
+
 use std::future::poll_fn;
 use std::iter;
 use std::task::{Context, Poll, Waker};
-use std::thread;
 
 use futures_lite::future::{poll_once, zip};
 use lahja_core::{FrameError, FrameReader, FrameWriter, Transport};
 
-use super::ends::{Alarm, apart, content, split};
+pub use waking::*;
+
+use super::ends::{apart, content, split};
 
 /// Lengths about which buffers are made.
 const LENS: [usize; 12] = [1, 2, 3, 4, 5, 127, 128, 4_096, 65_535, 65_536, 65_537, 262_145];
@@ -295,108 +298,6 @@ pub async fn a_read_that_is_given_up_loses_nothing<N: Transport, F: Transport>(n
         }
         sender = sending.joined();
     }
-}
-
-pub async fn whoever_read_last_is_woken<N: Transport, F: Transport>(near: N, far: F) {
-    let (_reader, mut sender) = split(near);
-    let (mut receiver, _writer) = split(far);
-    let mut once = |waker: &Waker| receiver.0.poll_fill(&mut Context::from_waker(waker));
-    assert!(once(Waker::noop()).is_pending());
-    let alarm = Alarm::of_this_thread();
-    let waker = alarm.clone().into();
-    assert!(once(&waker).is_pending());
-    sender.send(&content(0, 10)).await;
-    let arrived = loop {
-        if let Some(arrived) = receiver.take().unwrap() {
-            break arrived;
-        }
-        let mut context = Context::from_waker(&waker);
-        // A wake-up may come early, or with the first bytes alone.
-        while receiver.0.poll_fill(&mut context).is_pending() {
-            alarm.wait();
-        }
-    };
-    assert_eq!(arrived, content(0, 10));
-}
-
-pub async fn whoever_asks_again_gets_everything_and_the_end<N: Transport, F: Transport>(
-    near: N,
-    far: F,
-) {
-    let (_reader, mut sender) = split(near);
-    let (mut receiver, _writer) = split(far);
-    let sending = apart(async move {
-        for (number, len) in LENS.into_iter().enumerate() {
-            sender.send(&content(number, len)).await;
-        }
-        sender.close().await;
-    });
-    let mut context = Context::from_waker(Waker::noop());
-    let mut arrived = Vec::new();
-    loop {
-        match receiver.0.poll_ask(&mut context) {
-            Poll::Pending => thread::yield_now(),
-            Poll::Ready(there) if there.as_ref().is_ok_and(|there| *there) => {
-                arrived.extend(iter::from_fn(|| receiver.take().unwrap()));
-            }
-            Poll::Ready(there) => {
-                assert!(!there.unwrap());
-                break;
-            }
-        }
-    }
-    sending.joined();
-    let sent = LENS.into_iter().enumerate().map(|(number, len)| content(number, len));
-    assert!(arrived.into_iter().eq(sent), "the frames are not as they were sent");
-}
-
-pub async fn whoever_has_asked_is_woken_if_it_then_waits<N: Transport, F: Transport>(
-    near: N,
-    far: F,
-) {
-    let (_reader, mut sender) = split(near);
-    let (mut receiver, _writer) = split(far);
-    let alarm = Alarm::of_this_thread();
-    let waker = alarm.clone().into();
-    for number in 0..3 {
-        assert!(receiver.0.poll_ask(&mut Context::from_waker(Waker::noop())).is_pending());
-        assert!(receiver.0.poll_fill(&mut Context::from_waker(&waker)).is_pending());
-        let sending = apart(async move {
-            sender.send(&content(number, 10)).await;
-            sender
-        });
-        let arrived = loop {
-            if let Some(arrived) = receiver.take().unwrap() {
-                break arrived;
-            }
-            while receiver.0.poll_fill(&mut Context::from_waker(&waker)).is_pending() {
-                alarm.wait();
-            }
-        };
-        assert_eq!(arrived, content(number, 10));
-        sender = sending.joined();
-    }
-}
-
-pub async fn whoever_wrote_last_is_woken<N: Transport, F: Transport>(near: N, far: F) {
-    const LEN: usize = 100_000;
-    let (_reader, mut sender) = split(near);
-    let (mut receiver, _writer) = split(far);
-    let mut count = sender.fill(0, LEN);
-    let alarm = Alarm::of_this_thread();
-    let waker = alarm.clone().into();
-    // What the transport had no place for may have one a moment later.
-    while sender.poll(&mut Context::from_waker(&waker)).is_ready() {
-        count = sender.fill(count, LEN);
-    }
-    let reading = apart(async move {
-        receiver.expect(iter::repeat_n(LEN, count)).await;
-        receiver
-    });
-    while sender.poll(&mut Context::from_waker(&waker)).is_pending() {
-        alarm.wait();
-    }
-    drop(reading.joined());
 }
 
 pub async fn a_frame_that_is_too_long_is_refused_behind_those_before_it<

@@ -57,6 +57,7 @@ pub(super) async fn everything(
         Work::Beside { per_second, .. } => {
             parent.wait_until_subscribed::<Drop>(Scope::All).await;
             let stream = Stream::start(on, parent, case.payload).await;
+            stream.until_first(on).await;
             let meter = Meter::start();
             paced(on, parent, case, per_second).await?;
             let outcome = meter.until_last(count, &done().await?);
@@ -190,6 +191,14 @@ impl Stream {
             }));
         }
         this
+    }
+
+    /// Waits until the first one is sent, or cannot be.
+    async fn until_first(&self, on: &impl Runtime) {
+        let is_under_way = || self.sent.load(Ordering::Relaxed) > 0 || self.failure.get().is_some();
+        while self.len > 0 && !is_under_way() {
+            on.sleep(Duration::from_millis(1)).await;
+        }
     }
 
     /// Ends, and says how long one of them took.

@@ -56,10 +56,11 @@ impl Socket {
     /// Receives so many bytes, into memory that need not be cleared before.
     fn receive_bytes(&self, len: usize) -> Result<Vec<u8>> {
         let mut bytes = Vec::with_capacity(len);
+        // What is there is filled, and the next parcel begins behind this one.
+        assert_eq!(bytes.capacity(), len, "there is more room than was asked for");
         while bytes.len() < len {
             there(again(|| Ok(rustix::io::read(&self.0, spare_capacity(&mut bytes))?))?)?;
         }
-        assert_eq!(bytes.len(), len, "there was more room than was asked for");
         Ok(bytes)
     }
 
@@ -152,6 +153,9 @@ impl<'a> Incoming<'a> {
             self.bytes.copy_within(self.start..self.end, 0);
             self.end -= self.start;
             self.start = 0;
+            if self.end == self.bytes.len() {
+                return Err("a frame is longer than what is read at a time".into());
+            }
             self.end += self.socket.read(&mut self.bytes[self.end..])?;
         }
     }
