@@ -27,7 +27,7 @@ use crate::runtime::Runtime;
 use crate::session::{PeerTraffic, Session, Slot, Traffic};
 use crate::shared::Shared;
 use crate::sync::{
-    Mutex, MutexGuard,
+    Brief, BriefGuard, Mutex,
     atomic::{AtomicBool, Ordering},
     lock,
 };
@@ -50,7 +50,7 @@ pub(crate) struct Connection {
     runtime: Weak<dyn Runtime>,
     peer: OnceLock<Arc<Peer>>,
     pace: Arc<Pace>,
-    outbound: Mutex<Outbound>,
+    outbound: Brief<Outbound>,
     inlets: Mutex<Vec<Option<Arc<Inlet>>>>,
     /// The numbers under which our topics are announced, `None` for those that the peer has no
     /// place for. Used under the lock of the endpoint's registry only.
@@ -83,7 +83,7 @@ impl Connection {
             runtime: Arc::downgrade(&shared.runtime),
             peer: OnceLock::new(),
             pace: shared.pace.clone(),
-            outbound: Mutex::new(Outbound::new(session, Box::new(writer))),
+            outbound: Brief::new(Outbound::new(session, Box::new(writer))),
             inlets: Mutex::new(Vec::new()),
             announced: Mutex::new(BTreeMap::new()),
             received: Mutex::new(Traffic::default()),
@@ -277,8 +277,8 @@ impl Connection {
 
     /// Gives access to the outbound side, whose session is as if nothing were queued elsewhere.
     #[inline]
-    fn outbound(&self) -> MutexGuard<'_, Outbound> {
-        let mut outbound = lock(&self.outbound);
+    fn outbound(&self) -> BriefGuard<'_, Outbound> {
+        let mut outbound = self.outbound.lock();
         outbound.settle();
         outbound
     }

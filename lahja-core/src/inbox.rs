@@ -16,7 +16,7 @@ use crate::credit::Room;
 use crate::event::Received;
 use crate::name::EndpointName;
 use crate::sync::{
-    Mutex, MutexGuard,
+    Brief, BriefGuard, Mutex,
     atomic::{AtomicBool, Ordering},
     lock,
 };
@@ -74,7 +74,7 @@ impl<E> Config<E> {
 /// The queue of one subscription.
 pub(crate) struct Inbox<E> {
     pub(crate) config: Config<E>,
-    queue: Mutex<Queue<E>>,
+    queue: Brief<Queue<E>>,
     // Whether what was taken and not yet consumed is to be dropped, too.
     discarded: AtomicBool,
     discarding: Notify,
@@ -128,7 +128,7 @@ impl<E> Inbox<E> {
         let window = u32::try_from(config.capacity).unwrap_or(u32::MAX);
         Self {
             config,
-            queue: Mutex::new(Queue {
+            queue: Brief::new(Queue {
                 entries: VecDeque::new(),
                 gate: None,
                 events: 0,
@@ -178,7 +178,7 @@ impl<E> Inbox<E> {
             let fits = queue.bytes + size <= bytes || queue.events == 0;
             queue.events >= capacity.max(1) || !fits
         };
-        let mut queue = lock(&self.queue);
+        let mut queue = self.queue.lock();
         // What is dropped is the user's type: its destructor does not run under the lock.
         loop {
             if queue.closed {
@@ -196,7 +196,7 @@ impl<E> Inbox<E> {
             let dropped = queue.drop_first();
             drop(queue);
             drop(dropped);
-            queue = lock(&self.queue);
+            queue = self.queue.lock();
         }
         if overflow == Overflow::DropNewest && is_full(&queue) {
             queue.lag_last(1);
@@ -219,7 +219,7 @@ impl<E> Inbox<E> {
             return None;
         }
         debug_assert!(self.is_lossless());
-        let mut queue = lock(&self.queue);
+        let mut queue = self.queue.lock();
         if queue.closed {
             return None;
         }
@@ -242,7 +242,7 @@ impl<E> Inbox<E> {
             Entry::Packed(packed) => packed.count(),
             Entry::Whole(_) => 1,
         };
-        lock(&self.queue).entries.iter().map(count).sum()
+        self.queue.lock().entries.iter().map(count).sum()
     }
 
     /// Notes that events were lost before they came here.
@@ -250,7 +250,7 @@ impl<E> Inbox<E> {
         if count == 0 {
             return;
         }
-        let mut queue = lock(&self.queue);
+        let mut queue = self.queue.lock();
         if !queue.closed {
             queue.lag_last(count);
             let waker = queue.waker.take();
@@ -290,9 +290,9 @@ impl<E> Inbox<E> {
     }
 
     /// Locks the queue while no batch is under way of which it has a part.
-    fn lock_settled(&self) -> MutexGuard<'_, Queue<E>> {
+    fn lock_settled(&self) -> BriefGuard<'_, Queue<E>> {
         loop {
-            let mut queue = lock(&self.queue);
+            let mut queue = self.queue.lock();
             let Some(gate) = queue.gate.take() else { return queue };
             // The reader has the gate before it takes the lock of a queue, so do not wait here.
             if !matches!(gate.try_lock(), Err(TryLockError::WouldBlock)) {
@@ -319,7 +319,7 @@ impl<E> Inbox<E> {
             self.discarded.store(true, Ordering::Release);
             self.discarding.notify(usize::MAX);
         }
-        let mut queue = lock(&self.queue);
+        let mut queue = self.queue.lock();
         self.add_missed(&mut queue);
         queue.closed = true;
         let waker = queue.waker.take();
@@ -348,7 +348,7 @@ impl<E> Inbox<E> {
     }
 
     pub(crate) fn is_closed(&self) -> bool {
-        lock(&self.queue).closed
+        self.queue.lock().closed
     }
 }
 

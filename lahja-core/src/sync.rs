@@ -1,5 +1,8 @@
-//! Locks that a panic elsewhere does not poison, and atomics: those of the standard library, or with
-//! `--cfg shuttle` those of a crate that tries one interleaving after the other (see `models.rs`).
+//! Locks that a panic elsewhere does not poison, and atomics: those of the standard library and one for
+//! moments, or with `--cfg shuttle` those of a crate that tries one interleaving after the other (see
+//! `models.rs`).
+
+mod brief;
 
 use std::sync::PoisonError;
 
@@ -7,6 +10,8 @@ use std::sync::PoisonError;
 pub(crate) use shuttle::sync::{Mutex, MutexGuard, atomic};
 #[cfg(not(shuttle))]
 pub(crate) use std::sync::{Mutex, MutexGuard, atomic};
+
+pub(crate) use brief::{Brief, BriefGuard};
 
 /// Locks a mutex. No user code runs under the locks of this crate, and what they guard is right
 /// between any two statements, so a panic leaves nothing half done.

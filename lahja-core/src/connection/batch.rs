@@ -15,7 +15,7 @@ use crate::credit::charge;
 use crate::frame::FrameBuffer;
 use crate::message::PlainHeader;
 use crate::session::{Allowance, PART};
-use crate::sync::{Mutex, lock};
+use crate::sync::Brief;
 
 /// With so much in it, or an event as long as a part of a large one, a batch is written, from the same
 /// memory to all, as what one connection has queued by itself would be.
@@ -24,7 +24,7 @@ pub(super) const FULL: usize = if cfg!(shuttle) { 20 } else { WRITE_AT };
 /// Events that several connections have in common at the end of their queues.
 #[derive(Debug, Default)]
 pub(super) struct Batch {
-    state: Mutex<State>,
+    state: Brief<State>,
 }
 
 #[derive(Debug, Default)]
@@ -76,7 +76,7 @@ impl Batch {
         header: PlainHeader,
         payload: &[u8],
     ) -> Append {
-        let mut state = lock(&self.state);
+        let mut state = self.state.lock();
         if !state.is_over {
             let frames = FrameBuffer::over(memory);
             state.open = Some(Open { frames, charged: 0, allowance, members });
@@ -87,19 +87,19 @@ impl Batch {
     /// Appends an event to the queues of all who have joined.
     #[inline]
     pub(super) fn append(&self, header: PlainHeader, payload: &[u8]) -> Append {
-        lock(&self.state).append(header, payload)
+        self.state.lock().append(header, payload)
     }
 
     /// Ends the batch. Returns what is in it, if somebody has not got it yet.
     pub(super) fn end(&self) -> Option<Frames> {
-        let mut state = lock(&self.state);
+        let mut state = self.state.lock();
         state.end();
         state.frames.clone()
     }
 
     /// Ends the batch for one of those who have joined, who has what is in it now.
     pub(super) fn leave(&self) -> Option<Frames> {
-        let mut state = lock(&self.state);
+        let mut state = self.state.lock();
         state.end();
         state.waiting = state.waiting.saturating_sub(1);
         match state.waiting {

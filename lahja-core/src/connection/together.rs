@@ -10,7 +10,7 @@ use super::{Burst, Connection, Turn};
 use crate::message::{Message, PlainHeader};
 use crate::routing::Target;
 use crate::session::{Allowance, Slot};
-use crate::sync::{Mutex, lock};
+use crate::sync::Brief;
 
 type Peer = Target<Arc<Connection>>;
 
@@ -24,7 +24,7 @@ const PAUSE: u32 = if cfg!(shuttle) { 0 } else { 16 };
 pub(crate) struct Common {
     // How all their events begin. `None` if they do not begin alike, or go to one peer alone.
     header: Option<PlainHeader>,
-    queue: Mutex<Queue>,
+    queue: Brief<Queue>,
 }
 
 #[derive(Default)]
@@ -47,14 +47,14 @@ impl Common {
             }
             _ => None,
         };
-        Self { header, queue: Mutex::default() }
+        Self { header, queue: Brief::default() }
     }
 
     /// Hands an event to all `peers`, which are those of this, or to none: then they get it one by one.
     #[inline]
     pub(crate) fn push(&self, peers: &[Peer], payload: &[u8], burst: &mut Burst) -> Option<Turn> {
         let header = self.header?;
-        let mut queue = lock(&self.queue);
+        let mut queue = self.queue.lock();
         match queue.batch.as_ref().map(|batch| batch.append(header, payload)) {
             Some(Append::Taken) => return Some(Turn::GoesOn),
             Some(Append::Full) => {
@@ -138,7 +138,7 @@ impl Connection {
     /// Has the writer loop send what a batch gathers, unless whoever writes looks again anyway.
     fn look_after_batch(&self) {
         // To look at the session would end the batch.
-        let mut outbound = lock(&self.outbound);
+        let mut outbound = self.outbound.lock();
         if outbound.writer.is_some() && !outbound.scheduled {
             let waker = outbound.schedule();
             drop(outbound);

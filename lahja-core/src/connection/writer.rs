@@ -20,7 +20,7 @@ use super::{Burst, Connection};
 use crate::error::{ConnectError, ProtocolError};
 use crate::session::{PART, Push, Session, Slot};
 use crate::shared::Shared;
-use crate::sync::MutexGuard;
+use crate::sync::BriefGuard;
 
 /// The writer loop lets others run after this many writes.
 const WRITES_PER_TURN: usize = 4;
@@ -161,7 +161,7 @@ impl Connection {
 
     /// Writes what is queued if it is this caller's turn, else leaves it to the writer loop.
     #[inline]
-    fn flush(&self, mut outbound: MutexGuard<'_, Outbound>, burst: &mut Burst) -> Turn {
+    fn flush(&self, mut outbound: BriefGuard<'_, Outbound>, burst: &mut Burst) -> Turn {
         if outbound.is_gathering() {
             outbound.is_followed = true;
             return Turn::GoesOn;
@@ -176,7 +176,7 @@ impl Connection {
     /// Writes what is queued if it is time and nobody else writes, else leaves it to the writer loop.
     pub(super) fn flush_or_schedule(
         &self,
-        mut outbound: MutexGuard<'_, Outbound>,
+        mut outbound: BriefGuard<'_, Outbound>,
         burst: &mut Burst,
         when: When,
     ) -> Turn {
@@ -223,7 +223,7 @@ impl Connection {
     }
 
     /// Writes once without waiting. What the transport does not take is left to the writer loop.
-    fn write_now(&self, mut outbound: MutexGuard<'_, Outbound>, mut writer: Writer) {
+    fn write_now(&self, mut outbound: BriefGuard<'_, Outbound>, mut writer: Writer) {
         let loaded = outbound.load(&mut writer);
         outbound.is_writing = true;
         drop(outbound);

@@ -31,8 +31,9 @@ pub(crate) fn encode<E: Event, R>(
     send: impl FnOnce(Encoding<'_>) -> R,
 ) -> Result<R, Refused<E>> {
     // A thread that ends has none.
-    let mut scratch = SCRATCH.try_with(Cell::take).unwrap_or_default();
-    let encoded = payload::encode_over(event.as_ref().expect(IS_THERE), &mut scratch);
+    let mut kept = SCRATCH.try_with(Cell::take).ok().flatten().unwrap_or_default();
+    let Scratch { bytes: scratch } = &mut *kept;
+    let encoded = payload::encode_over(event.as_ref().expect(IS_THERE), scratch);
     let payload_len = match encoded {
         Ok(len) => len,
         Err(error) => return Err(Refused::Unencodable(take(event), error)),
@@ -45,12 +46,12 @@ pub(crate) fn encode<E: Event, R>(
         0..=WHOLE => Encoding::Short(&scratch[..payload_len]),
         _ => {
             scratch.truncate(payload_len);
-            Encoding::Long(std::mem::take(&mut scratch))
+            Encoding::Long(std::mem::take(scratch))
         }
     };
     let sent = send(encoding);
-    if (1..=MAX_KEPT).contains(&scratch.capacity()) {
-        keep(scratch);
+    if (1..=MAX_KEPT).contains(&kept.bytes.capacity()) {
+        kept.keep();
     }
     Ok(sent)
 }
@@ -62,13 +63,28 @@ const MAX_KEPT: usize = WHOLE;
 const MAX_KEPT_LARGE: usize = 2 << 20;
 
 /// Keeps a buffer for what this thread encodes next. A thread that ends keeps none.
-pub(super) fn keep(buffer: Vec<u8>) {
-    if buffer.capacity() <= MAX_KEPT_LARGE {
-        let _ = SCRATCH.try_with(|kept| kept.set(buffer));
+pub(super) fn keep(bytes: Vec<u8>) {
+    if bytes.capacity() <= MAX_KEPT_LARGE {
+        Box::new(Scratch { bytes }).keep();
+    }
+}
+
+/// What an event is encoded into.
+///
+/// It is kept in a box, which is one word to move. A `Vec` is three; they are stored one by one, and
+/// the processor waits until they have left its store buffer where two of them are loaded at once.
+#[derive(Default)]
+struct Scratch {
+    bytes: Vec<u8>,
+}
+
+impl Scratch {
+    fn keep(self: Box<Self>) {
+        let _ = SCRATCH.try_with(|kept| kept.set(Some(self)));
     }
 }
 
 thread_local! {
     // What is being encoded, before any lock is taken: encoding runs the user's code.
-    static SCRATCH: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+    static SCRATCH: Cell<Option<Box<Scratch>>> = const { Cell::new(None) };
 }
