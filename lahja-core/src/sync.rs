@@ -1,6 +1,6 @@
-//! Locks that a panic elsewhere does not poison, and atomics: those of the standard library and one for
-//! moments, or with `--cfg shuttle` those of a crate that tries one interleaving after the other (see
-//! `models.rs`).
+//! Locks that a panic elsewhere does not poison, and atomics: those of the standard library, and
+//! [`Brief`] for what is held for moments; or with `--cfg shuttle` those of a crate that tries one
+//! interleaving after the other (see `models.rs`).
 
 mod brief;
 

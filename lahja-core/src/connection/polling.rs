@@ -17,8 +17,8 @@ use std::time::{Duration, Instant};
 /// The most waits between two tries.
 const MAX_SKIPS: u32 = 256;
 
-/// When it takes the executor longer than this to come back, it has other things to do: tasks that
-/// compute, or threads that it wakes each time.
+/// When it takes longer than this to ask and to be back, the executor has other things to do: tasks that
+/// compute, or threads that it wakes each time. To ask takes a tenth of that.
 const BUSY: Duration = Duration::from_micros(5);
 
 /// What an answer from another core takes, and some more. A try that lasts longer lets others have the

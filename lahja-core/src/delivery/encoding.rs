@@ -30,7 +30,7 @@ pub(crate) fn encode<E: Event, R>(
     max: usize,
     send: impl FnOnce(Encoding<'_>) -> R,
 ) -> Result<R, Refused<E>> {
-    // A thread that ends has none.
+    // Nothing is kept by a thread that ends, encodes something else meanwhile, or has not begun.
     let mut kept = SCRATCH.try_with(Cell::take).ok().flatten().unwrap_or_default();
     let Scratch { bytes: scratch } = &mut *kept;
     let encoded = payload::encode_over(event.as_ref().expect(IS_THERE), scratch);
@@ -42,15 +42,14 @@ pub(crate) fn encode<E: Event, R>(
     if len > max {
         return Err(Refused::TooLarge(take(event), len, max));
     }
-    let encoding = match payload_len {
-        0..=WHOLE => Encoding::Short(&scratch[..payload_len]),
-        _ => {
-            scratch.truncate(payload_len);
-            Encoding::Long(std::mem::take(scratch))
-        }
-    };
-    let sent = send(encoding);
-    if (1..=MAX_KEPT).contains(&kept.bytes.capacity()) {
+    if payload_len > WHOLE {
+        let mut payload = std::mem::take(scratch);
+        payload.truncate(payload_len);
+        // It may be kept again by the time it is sent.
+        return Ok(send(Encoding::Long(payload)));
+    }
+    let sent = send(Encoding::Short(&scratch[..payload_len]));
+    if scratch.capacity() <= MAX_KEPT {
         kept.keep();
     }
     Ok(sent)
@@ -87,4 +86,58 @@ impl Scratch {
 thread_local! {
     // What is being encoded, before any lock is taken: encoding runs the user's code.
     static SCRATCH: Cell<Option<Box<Scratch>>> = const { Cell::new(None) };
+}
+
+#[cfg(all(test, not(shuttle)))]
+mod tests {
+    use serde::{Deserialize, Serialize};
+
+    use super::*;
+    use crate::Event;
+
+    #[derive(Serialize, Deserialize, Event)]
+    struct Nothing;
+
+    #[derive(Serialize, Deserialize, Event)]
+    struct Bytes(Vec<u8>);
+
+    /// Encodes an event. Returns what `send` makes of it.
+    fn sent<E: Event, R>(event: E, send: impl FnOnce(Encoding<'_>) -> R) -> R {
+        encode(&mut Some(event), usize::MAX, send).unwrap_or_else(|_| panic!("it is refused"))
+    }
+
+    /// Takes out what this thread keeps. Returns its capacity.
+    fn kept() -> Option<usize> {
+        SCRATCH.take().map(|kept| kept.bytes.capacity())
+    }
+
+    #[test]
+    fn a_buffer_is_kept_also_for_what_needs_none() {
+        sent(Nothing, |payload| assert!(payload.bytes().is_empty()));
+        assert_eq!(kept(), Some(0));
+    }
+
+    #[test]
+    fn what_is_encoded_meanwhile_has_a_buffer_of_its_own() {
+        sent(Bytes(vec![7; 100]), |outer| {
+            sent(Bytes(vec![8; 100]), |inner| assert!(inner.bytes().ends_with(&[8; 100])));
+            assert!(outer.bytes().ends_with(&[7; 100]));
+        });
+        assert!(kept().is_some_and(|kept| kept >= 100));
+    }
+
+    #[test]
+    fn a_large_buffer_is_kept_if_it_comes_back_and_for_one_event() {
+        sent(Bytes(vec![7; WHOLE + 1]), |encoding| drop(encoding));
+        assert_eq!(kept(), None);
+        sent(Bytes(vec![7; WHOLE + 1]), |encoding| match encoding {
+            Encoding::Long(payload) => keep(payload),
+            Encoding::Short(_) => panic!("it is long"),
+        });
+        let at_first = SCRATCH.take().expect("it is kept");
+        assert!(at_first.bytes.capacity() > WHOLE);
+        at_first.keep();
+        sent(Nothing, |encoding| drop(encoding));
+        assert_eq!(kept(), None);
+    }
 }

@@ -35,6 +35,8 @@ pub(crate) struct Packed {
     max_depth: usize,
     // Invariant: frames of plain events, from `start` and from `undecoded` on.
     bytes: Vec<u8>,
+    // How many of them came in.
+    count: usize,
     start: usize,
     undecoded: usize,
     // Why the last payload before `undecoded` is no event, if it is none.
@@ -50,6 +52,7 @@ impl Packed {
             inlet,
             max_depth,
             bytes: Vec::with_capacity(capacity),
+            count: 0,
             start: 0,
             undecoded: 0,
             failure: None,
@@ -62,10 +65,9 @@ impl Packed {
         &self.inlet
     }
 
-    /// Returns how many events there are.
+    /// Returns how many events have come in.
     pub(super) fn count(&self) -> usize {
-        let mut start = self.start;
-        iter::from_fn(|| next(&self.bytes, &mut start)).count()
+        self.count
     }
 
     /// Returns how many bytes are occupied.
@@ -78,11 +80,13 @@ impl Packed {
         let prefix = u32::try_from(content.len()).expect("longer payloads are not packed");
         self.bytes.extend_from_slice(&prefix.to_le_bytes());
         self.bytes.extend_from_slice(content);
+        self.count += 1;
     }
 
-    /// Appends plain events, as their frames came.
-    pub(crate) fn extend(&mut self, frames: &[u8]) {
+    /// Appends so many plain events, as their frames came.
+    pub(crate) fn extend(&mut self, frames: &[u8], count: usize) {
         self.bytes.extend_from_slice(frames);
+        self.count += count;
     }
 
     /// Goes on to the next event. Returns what this one is charged.

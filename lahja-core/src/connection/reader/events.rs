@@ -89,9 +89,9 @@ impl Inbound<'_> {
             takes
         });
         run.packed.inlet().receive_within(charged);
-        run.packed.extend(frames);
-        self.received.frames += count;
-        self.received.events += count;
+        run.packed.extend(frames, count);
+        self.received.frames += count as u64;
+        self.received.events += count as u64;
         self.received.bytes += frames.len() as u64;
     }
 
