@@ -42,14 +42,17 @@ pub(crate) fn encode<E: Event, R>(
     if len > max {
         return Err(Refused::TooLarge(take(event), len, max));
     }
-    if payload_len > WHOLE {
-        let mut payload = std::mem::take(scratch);
-        payload.truncate(payload_len);
-        // It may be kept again by the time it is sent.
-        return Ok(send(Encoding::Long(payload)));
-    }
-    let sent = send(Encoding::Short(&scratch[..payload_len]));
-    if scratch.capacity() <= MAX_KEPT {
+    let is_long = payload_len > WHOLE;
+    let encoding = match is_long {
+        false => Encoding::Short(&scratch[..payload_len]),
+        true => {
+            scratch.truncate(payload_len);
+            Encoding::Long(std::mem::take(scratch))
+        }
+    };
+    let sent = send(encoding);
+    // What was long may be kept again by now.
+    if !is_long && kept.bytes.capacity() <= MAX_KEPT {
         kept.keep();
     }
     Ok(sent)
