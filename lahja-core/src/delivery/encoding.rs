@@ -30,7 +30,8 @@ pub(crate) fn encode<E: Event, R>(
     max: usize,
     send: impl FnOnce(Encoding<'_>) -> R,
 ) -> Result<R, Refused<E>> {
-    // Nothing is kept by a thread that ends, encodes something else meanwhile, or has not begun.
+    // None is kept by a thread that ends, or is encoding something else, or whose last event was too large
+    // for that, or was refused.
     let mut kept = SCRATCH.try_with(Cell::take).ok().flatten().unwrap_or_default();
     let Scratch { bytes: scratch } = &mut *kept;
     let encoded = payload::encode_over(event.as_ref().expect(IS_THERE), scratch);

@@ -35,7 +35,7 @@ pub(crate) struct Packed {
     max_depth: usize,
     // Invariant: frames of plain events, from `start` and from `undecoded` on.
     bytes: Vec<u8>,
-    // How many of them came in.
+    // How many of them came in, those that are consumed included.
     count: usize,
     start: usize,
     undecoded: usize,
@@ -65,8 +65,9 @@ impl Packed {
         &self.inlet
     }
 
-    /// Returns how many events have come in.
+    /// Returns how many events there are, before the first is consumed.
     pub(super) fn count(&self) -> usize {
+        debug_assert_eq!(self.start, 0);
         self.count
     }
 

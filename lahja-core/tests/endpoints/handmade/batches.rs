@@ -76,6 +76,22 @@ fn credit_comes_back_in_quarters_while_a_batch_is_consumed() {
 }
 
 #[test]
+fn a_batch_is_counted_until_it_is_consumed() {
+    run(|runtime| async move {
+        let (a, mut stream, peer, topic) = subscribed::<Number>(&runtime, Limits::default()).await;
+        for _ in 0..2 {
+            say_numbers(&peer, topic, 0..100);
+            settle().await;
+            assert_eq!(a.stats().queued_events, 100);
+            for n in 0..100 {
+                assert_eq!(next(&mut stream).await.0, n);
+            }
+            assert_eq!(a.stats().queued_events, 0);
+        }
+    });
+}
+
+#[test]
 fn no_credit_is_lost_with_the_rest_of_a_batch() {
     run(|runtime| async move {
         let mut limits = Limits::default();
