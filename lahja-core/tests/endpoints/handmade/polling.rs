@@ -35,6 +35,12 @@ impl Looked {
         self.0.lock().unwrap().iter().map(|in_vain| in_vain.asked + in_vain.slept).sum()
     }
 
+    /// Returns how many waits there were, and what became of the last.
+    fn last(&self) -> (usize, InVain) {
+        let looked = self.0.lock().unwrap();
+        (looked.len(), *looked.last().unwrap())
+    }
+
     /// Notes that there was something, or else counts that there was nothing.
     fn note<T>(&self, look: &Poll<T>, count: impl FnOnce(&mut InVain)) {
         let mut looked = self.0.lock().unwrap();
@@ -54,10 +60,20 @@ impl Looked {
     }
 }
 
+/// What happens before a transport is asked, as often as it has been in vain in so many waits.
+type BeforeAsking = Box<dyn FnMut(usize, u32) + Send>;
+
 /// A transport that counts how often its reader looks in vain, and wakes nobody who asks.
 struct Counted<T> {
     transport: T,
     looked: Looked,
+    before_asking: BeforeAsking,
+}
+
+impl<T> Counted<T> {
+    fn new(transport: T, looked: &Looked) -> Self {
+        Self { transport, looked: looked.clone(), before_asking: Box::new(|_, _| ()) }
+    }
 }
 
 impl<T: Transport> Transport for Counted<T> {
@@ -67,13 +83,15 @@ impl<T: Transport> Transport for Counted<T> {
     fn split(self) -> (Self::Reader, Self::Writer) {
         let (reader, writer) = self.transport.split();
         self.looked.0.lock().unwrap().push(InVain::default());
-        (CountedReader { reader, looked: self.looked }, writer)
+        let Self { looked, before_asking, .. } = self;
+        (CountedReader { reader, looked, before_asking }, writer)
     }
 }
 
 struct CountedReader<R> {
     reader: R,
     looked: Looked,
+    before_asking: BeforeAsking,
 }
 
 impl<R: FrameReader> FrameReader for CountedReader<R> {
@@ -84,6 +102,8 @@ impl<R: FrameReader> FrameReader for CountedReader<R> {
     }
 
     fn poll_ask(&mut self, _context: &mut Context<'_>) -> Poll<io::Result<bool>> {
+        let (waits, in_vain) = self.looked.last();
+        (self.before_asking)(waits, in_vain.asked);
         let filled = self.reader.poll_fill(&mut Context::from_waker(Waker::noop()));
         self.looked.note(&filled, |in_vain| in_vain.asked += 1);
         filled
@@ -120,7 +140,7 @@ async fn converse(
     let a = with_limits(runtime, "a", limits);
     let (peer, transport) = Peer::new();
     let looked = Looked::default();
-    let attaching = a.attach(Counted { transport, looked: looked.clone() });
+    let attaching = a.attach(Counted::new(transport, &looked));
     let speaking = async {
         looked.until_asleep().await;
         peer.introduce("x", &[]);
@@ -166,6 +186,37 @@ fn a_try_that_is_over_at_once_asks_once_more_and_the_tries_become_rare() {
 }
 
 #[test]
+fn what_comes_during_a_try_ends_it() {
+    run(|runtime| async move {
+        let mut limits = Limits::default();
+        limits.poll_for = Duration::from_nanos(1);
+        let a = with_limits(&runtime, "a", limits);
+        let (peer, transport) = Peer::new();
+        let peer = Arc::new(peer);
+        let looked = Looked::default();
+        let mut counted = Counted::new(transport, &looked);
+        let expected = match has_cores() {
+            true => {
+                let speaking = peer.clone();
+                counted.before_asking = Box::new(move |waits, asked| {
+                    if (waits, asked) == (1, 1) {
+                        speaking.introduce("x", &[]);
+                    }
+                });
+                [InVain { asked: 1, slept: 0 }, asked(2)]
+            }
+            false => {
+                peer.introduce("x", &[]);
+                [InVain::default(), asked(0)]
+            }
+        };
+        a.attach(counted).await.unwrap();
+        looked.until_asleep().await;
+        assert_eq!(*looked.0.lock().unwrap(), expected);
+    });
+}
+
+#[test]
 fn a_stream_is_not_polled_for() {
     run(|runtime| async move {
         for (frames, asked_then) in [(127, [2, 0]), (128, [0, 2])] {
@@ -185,10 +236,10 @@ fn a_connection_that_polls_by_default_sleeps_when_nothing_comes() {
         let (peer, transport) = Peer::new();
         let looked = Looked::default();
         peer.introduce("x", &[]);
-        a.attach(Counted { transport, looked: looked.clone() }).await.unwrap();
+        a.attach(Counted::new(transport, &looked)).await.unwrap();
         looked.until_asleep().await;
         // It has tried, where that makes sense: a stream is taken for slow by default.
-        let last = *looked.0.lock().unwrap().last().unwrap();
+        let (_, last) = looked.last();
         assert_eq!(last.asked > 1, has_cores(), "{last:?}");
         assert_eq!(last.slept, 1);
         let sum = looked.sum();
@@ -207,7 +258,7 @@ fn a_transport_in_memory_is_never_polled() {
         let b = build(&runtime, "b", |b| b);
         let (near, far) = memory_pair();
         let looked = Looked::default();
-        let near = Counted { transport: near, looked: looked.clone() };
+        let near = Counted::new(near, &looked);
         let (near, far) = futures_lite::future::zip(a.attach(near), b.attach(far)).await;
         near.unwrap();
         far.unwrap();
