@@ -18,8 +18,7 @@ use std::time::{Duration, Instant};
 const MAX_SKIPS: u32 = 256;
 
 /// When it takes longer than this to ask and to be back, the executor has other things to do: tasks that
-/// compute, or threads that it wakes each time. To ask takes some 0.3 us; where system calls take ten times
-/// as long, every try ends at once.
+/// compute, or threads that it wakes each time. So a try ends at once where to ask takes as long by itself.
 const BUSY: Duration = Duration::from_micros(5);
 
 /// What an answer from another core takes, and some more. A try that lasts longer lets others have the

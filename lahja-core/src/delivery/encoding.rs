@@ -33,7 +33,7 @@ pub(crate) fn encode<E: Event, R>(
     // None is kept by a thread that ends, or is encoding something else, or whose last event was too large
     // for that, or was refused.
     let mut kept = SCRATCH.try_with(Cell::take).ok().flatten().unwrap_or_default();
-    let Scratch { bytes: scratch } = &mut *kept;
+    let scratch = &mut kept.bytes;
     let encoded = payload::encode_over(event.as_ref().expect(IS_THERE), scratch);
     let payload_len = match encoded {
         Ok(len) => len,
