@@ -127,6 +127,7 @@ mod tests {
             sent(Bytes(vec![8; 100]), |inner| assert!(inner.bytes().ends_with(&[8; 100])));
             assert!(outer.bytes().ends_with(&[7; 100]));
         });
+        sent(Bytes(vec![9]), |shorter| assert_eq!(shorter.bytes(), [1, 9]));
         assert!(kept().is_some_and(|kept| kept >= 100));
     }
 
