@@ -6,7 +6,11 @@
 //!
 //! [`FrameBuffer`] holds frames on their way out, [`FrameDecoder`] finds them in what arrives.
 
+mod arrived;
+
 use std::sync::Arc;
+
+pub use arrived::ArrivedFrames;
 
 use crate::error::FrameError;
 
@@ -197,8 +201,9 @@ pub struct FrameDecoder {
     chunk: usize,
     // How many reads have found little since one found much.
     small_reads: u8,
-    // Bytes that arrived and were not yet taken are `buffer[start..end]`.
-    buffer: Vec<u8>,
+    // Bytes that arrived and were not yet taken are `buffer[start..end]`. Nothing is written while others
+    // keep frames there.
+    buffer: Arc<Vec<u8>>,
     start: usize,
     end: usize,
 }
@@ -206,7 +211,14 @@ pub struct FrameDecoder {
 impl FrameDecoder {
     /// Creates a decoder that refuses frames with more than `max_frame` bytes of content.
     pub fn new(max_frame: usize) -> Self {
-        Self { max_frame, chunk: FIRST_CHUNK, small_reads: 0, buffer: Vec::new(), start: 0, end: 0 }
+        Self {
+            max_frame,
+            chunk: FIRST_CHUNK,
+            small_reads: 0,
+            buffer: Arc::default(),
+            start: 0,
+            end: 0,
+        }
     }
 
     /// Changes the limit for the frames that were not yet taken.
@@ -225,13 +237,15 @@ impl FrameDecoder {
             }
             let is_idle = self.chunk < READ_CHUNK && self.buffer.len() >= READ_CHUNK;
             if is_idle || self.buffer.len() > KEEP_CAPACITY {
-                self.buffer = Vec::new();
+                self.buffer = Arc::default();
             }
         }
-        if self.buffer.len() - self.end < self.chunk / 2 {
+        let has_space = self.buffer.len() - self.end >= self.chunk / 2;
+        if !has_space || Arc::get_mut(&mut self.buffer).is_none() {
             self.make_space();
         }
-        &mut self.buffer[self.end..]
+        let buffer = Arc::get_mut(&mut self.buffer).expect("nobody else keeps it");
+        &mut buffer[self.end..]
     }
 
     /// Marks the first `count` bytes of [`space`](Self::space) as arrived.
@@ -290,11 +304,15 @@ impl FrameDecoder {
 
     /// Takes the frames that come next, as long as they are whole and their contents begin with
     /// `header`, and `take` agrees, which is asked of each such frame, in order, with the length of its
-    /// content in bytes. Returns those frames as they came, each behind its length.
+    /// content in bytes. Returns those frames, if there are any.
     ///
     /// A frame over the limit is left to [`next_frame`](Self::next_frame), which tells what is wrong.
     #[inline]
-    pub fn next_alike(&mut self, header: [u8; 3], mut take: impl FnMut(usize) -> bool) -> &[u8] {
+    pub fn next_alike(
+        &mut self,
+        header: [u8; 3],
+        mut take: impl FnMut(usize) -> bool,
+    ) -> Option<ArrivedFrames> {
         let arrived = &self.buffer[self.start..self.end];
         let mut rest = arrived;
         while let Some((prefix, behind)) = rest.split_first_chunk() {
@@ -305,9 +323,9 @@ impl FrameDecoder {
             }
             rest = behind;
         }
-        let taken = arrived.len() - rest.len();
-        self.start += taken;
-        &self.buffer[self.start - taken..self.start]
+        let (start, end) = (self.start, self.end - rest.len());
+        self.start = end;
+        (start < end).then(|| ArrivedFrames::new(self.buffer.clone(), start, end))
     }
 
     /// Checks that the bytes may end here.
@@ -329,17 +347,24 @@ impl FrameDecoder {
     }
 
     /// Moves what is left to the front, and grows the buffer to a chunk, or at most to twice what has
-    /// arrived.
+    /// arrived. While others keep frames in it, takes another.
     fn make_space(&mut self) {
-        self.buffer.copy_within(self.start..self.end, 0);
-        self.end -= self.start;
+        let left = self.start..self.end;
         self.start = 0;
-        if self.buffer.len() - self.end < self.chunk / 2 {
-            let len = (self.end * 2).max(self.chunk);
-            match self.buffer.is_empty() {
-                // Faster than to grow, and the usual case.
-                true => self.buffer = vec![0; len],
-                false => self.buffer.resize(len, 0),
+        self.end = left.len();
+        let len = (self.end * 2).max(self.chunk);
+        match Arc::get_mut(&mut self.buffer) {
+            Some(buffer) if !buffer.is_empty() => {
+                buffer.copy_within(left, 0);
+                if buffer.len() - self.end < self.chunk / 2 {
+                    buffer.resize(len, 0);
+                }
+            }
+            // Faster than to grow one that is empty, and the usual case.
+            _ => {
+                let mut buffer = vec![0; len];
+                buffer[..self.end].copy_from_slice(&self.buffer[left]);
+                self.buffer = Arc::new(buffer);
             }
         }
     }
@@ -415,7 +440,7 @@ mod tests {
             for prefix in [[low, high, 0, 0], [low, 0, high, 0], [low, 0, 0, high]] {
                 let mut decoder = FrameDecoder::new(10);
                 // The least that a read gives; the decoder's own buffer is filled by others.
-                decoder.buffer = prefix.to_vec();
+                decoder.buffer = Arc::new(prefix.to_vec());
                 for end in 0..PREFIX_LEN {
                     decoder.end = end;
                     assert_eq!(decoder.next_frame(), Ok(None));
@@ -531,21 +556,55 @@ mod tests {
         let mut decoder = FrameDecoder::new(6);
         let bytes = frames(&contents);
         decoder.feed(&bytes[..bytes.len() - 1]);
-        assert_eq!(decoder.next_alike(*b"abd", |_| true), b"");
-        assert_eq!(decoder.next_alike(*b"abc", |len| len != 5), frames(&contents[..1]));
+        assert!(decoder.next_alike(*b"abd", |_| true).is_none());
+        assert_eq!(*decoder.next_alike(*b"abc", |len| len != 5).unwrap(), frames(&contents[..1]));
         assert_eq!(decoder.next_frame(), Ok(Some(contents[1])));
         // What is wrong with one is told as of any other.
-        assert_eq!(decoder.next_alike(*b"abc", |_| true), frames(&contents[2..3]));
+        assert_eq!(*decoder.next_alike(*b"abc", |_| true).unwrap(), frames(&contents[2..3]));
         assert_eq!(decoder.next_frame(), Err(FrameError::TooLong { len: 7, max: 6 }));
         decoder.set_max_frame(7);
-        assert_eq!(decoder.next_alike(*b"abc", |_| true), frames(&contents[3..4]));
-        assert_eq!(decoder.next_alike(*b"abc", |_| true), b"");
+        assert_eq!(*decoder.next_alike(*b"abc", |_| true).unwrap(), frames(&contents[3..4]));
+        assert!(decoder.next_alike(*b"abc", |_| true).is_none());
         assert_eq!(decoder.next_frame(), Ok(Some(contents[4])));
         // The last has not arrived as a whole.
-        assert_eq!(decoder.next_alike(*b"abc", |_| true), frames(&contents[5..6]));
+        assert_eq!(*decoder.next_alike(*b"abc", |_| true).unwrap(), frames(&contents[5..6]));
         decoder.feed(&bytes[bytes.len() - 1..]);
-        assert_eq!(decoder.next_alike(*b"abc", |_| true), frames(&contents[6..]));
+        assert_eq!(*decoder.next_alike(*b"abc", |_| true).unwrap(), frames(&contents[6..]));
         assert_eq!(decoder.finish(), Ok(()));
+    }
+
+    #[test]
+    fn no_byte_is_lost_while_frames_are_kept() {
+        let contents: Vec<_> =
+            (0..=u8::MAX).map(|n| [b'a', b'b', b'c', n].repeat(1 + usize::from(n))).collect();
+        let bytes = frames(&contents.iter().map(Vec::as_slice).collect::<Vec<_>>());
+        // What is left when the next read begins: nothing, or a frame of which the end is missing.
+        for piece in [bytes.len(), 7, 5_000] {
+            let mut decoder = FrameDecoder::new(4 * 256);
+            let mut kept = Vec::new();
+            for piece in bytes.repeat(3).chunks(piece) {
+                decoder.feed(piece);
+                kept.extend(decoder.next_alike(*b"abc", |_| true));
+            }
+            assert_eq!(decoder.finish(), Ok(()));
+            let kept: Vec<_> = kept.iter().flat_map(|frames| &frames[..]).copied().collect();
+            assert!(kept == bytes.repeat(3), "pieces of {piece}");
+        }
+    }
+
+    #[test]
+    fn memory_is_used_again_once_nobody_keeps_frames_there() {
+        let mut decoder = FrameDecoder::new(10);
+        let mut read = || {
+            decoder.feed(&frames(&[b"abc1"]));
+            decoder.next_alike(*b"abc", |_| true).unwrap()
+        };
+        let first = read();
+        let second = read();
+        assert_ne!(first.as_ptr(), second.as_ptr());
+        let place = second.as_ptr();
+        drop(second);
+        assert_eq!(read().as_ptr(), place);
     }
 
     #[test]

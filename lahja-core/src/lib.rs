@@ -90,7 +90,7 @@
 //! | hear of trouble | [`Stats`], the feature `tracing` |
 //! | wire by hand | [`Endpoint::serve`], [`Endpoint::connect`], [`Endpoint::attach`], [`UnixListener`], [`UnixConnector`], [`memory_pair`], [`StreamTransport`] |
 //! | test what uses an endpoint | [`testing`] |
-//! | write a transport | [`Transport`], [`FrameReader`], [`FrameWriter`], [`Listener`], [`Connector`], [`FrameDecoder`], [`FrameBuffer`] |
+//! | write a transport | [`Transport`], [`FrameReader`], [`FrameWriter`], [`Listener`], [`Connector`], [`FrameDecoder`], [`ArrivedFrames`], [`FrameBuffer`] |
 //! | write an adapter | [`Runtime`], [`Platform`], [`ChildProcess`], [`SharedSocket`] |
 
 // `#[derive(Event)]` writes `::lahja_core`, in this crate's own modules too.
@@ -151,7 +151,7 @@ pub use error::{
     StreamEnded,
 };
 pub use event::{Event, Received, Request, ResponseType};
-pub use frame::{FrameBuffer, FrameDecoder};
+pub use frame::{ArrivedFrames, FrameBuffer, FrameDecoder};
 pub use handler::{AnswerOutput, HandlerOutput};
 pub use inbox::{Lagged, Overflow};
 #[cfg(feature = "derive")]

@@ -14,7 +14,7 @@ pub use memory::{MemoryTransport, memory_pair};
 pub use stream::StreamTransport;
 
 use crate::error::FrameError;
-use crate::frame::FrameBuffer;
+use crate::frame::{ArrivedFrames, FrameBuffer};
 
 /// A connection that carries frames both ways, in order.
 pub trait Transport: Send + 'static {
@@ -57,17 +57,20 @@ pub trait FrameReader: Send + 'static {
 
     /// Takes the frames that come next, as long as they have arrived as a whole and their contents
     /// begin with `header`, and `take` agrees, which is asked of each such frame, in order, with the
-    /// length of its content in bytes. Returns exactly the frames that it agreed to, as they came: each
-    /// behind the length of its content, of four bytes, the lowest first.
+    /// length of its content in bytes. Returns exactly the frames that it agreed to, if there are any.
     ///
     /// That is faster than to take one after the other. A transport that does not do it leaves them to
     /// [`next_frame`](Self::next_frame), as it leaves a frame with which something is wrong.
-    fn next_alike(&mut self, header: [u8; 3], take: impl FnMut(usize) -> bool) -> &[u8]
+    fn next_alike(
+        &mut self,
+        header: [u8; 3],
+        take: impl FnMut(usize) -> bool,
+    ) -> Option<ArrivedFrames>
     where
         Self: Sized,
     {
         let _ = (header, take);
-        &[]
+        None
     }
 
     /// Checks that the frames may end here.

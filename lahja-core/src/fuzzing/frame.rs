@@ -66,6 +66,8 @@ fn find_all(mut bytes: &[u8], max: usize) -> Found {
 fn decode_pieces(bytes: &[u8], max_frame: usize, pieces: &[usize]) -> Found {
     let mut decoder = FrameDecoder::new(max_frame);
     let mut found = Vec::new();
+    // Some are kept for a while, so that the next are read elsewhere.
+    let mut kept = [const { None }; 3];
     let mut rest = bytes;
     for &piece in pieces.iter().cycle() {
         let count = piece.min(rest.len());
@@ -82,10 +84,12 @@ fn decode_pieces(bytes: &[u8], max_frame: usize, pieces: &[usize]) -> Found {
                 Ok(None) => break,
                 Err(error) => return (found, Err(error)),
             };
-            let (alike, end) = find_all(decoder.next_alike(header, |len| len % 7 > 0), max_frame);
+            let Some(frames) = decoder.next_alike(header, |len| len % 7 > 0) else { continue };
+            let (alike, end) = find_all(&frames, max_frame);
             assert_eq!(end, Ok(()), "whole frames are taken");
             let is_alike = |content: &[u8]| content.starts_with(&header) && content.len() % 7 > 0;
             assert!(alike.iter().all(|content| is_alike(content)));
+            kept[found.len() % 5 % 3] = (alike.len() % 2 == 1).then_some(frames);
             found.extend(alike);
         }
         if rest.is_empty() {

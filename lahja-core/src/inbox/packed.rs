@@ -1,12 +1,14 @@
 //! Events of a peer that are queued as they came, and decoded when they are consumed.
 //!
 //! A batch of small events so costs one allocation in the queue, and the allocations of each are
-//! made and freed while they are in the cache of whoever consumes it. A few are decoded at a time:
+//! made and freed while they are in the cache of whoever consumes it. What came as a large piece is not
+//! copied there either. A few are decoded at a time:
 //! a processor waits if it is to read in large pieces what it has just written in small ones, which
 //! a few events later is over.
 
 use std::collections::VecDeque;
 use std::iter;
+use std::ops::Deref;
 use std::sync::Arc;
 
 use super::{Charge, Credit, Item};
@@ -14,7 +16,7 @@ use crate::connection::Inlet;
 use crate::credit::charge;
 use crate::error::PayloadError;
 use crate::event::{Event, Received};
-use crate::frame::PREFIX_LEN;
+use crate::frame::{ArrivedFrames, PREFIX_LEN};
 use crate::message::PlainHeader;
 use crate::name::EndpointName;
 use crate::payload;
@@ -33,8 +35,8 @@ const AT_ONCE_BYTES: usize = 1024;
 pub(crate) struct Packed {
     inlet: Arc<Inlet>,
     max_depth: usize,
-    // Invariant: frames of plain events, from `start` and from `undecoded` on.
-    bytes: Vec<u8>,
+    // Invariant: those of plain events, from `start` and from `undecoded` on.
+    frames: Frames,
     // How many of them came in, those that are consumed included.
     count: usize,
     start: usize,
@@ -45,19 +47,31 @@ pub(crate) struct Packed {
     consumed: u64,
 }
 
+/// Frames in a row.
+enum Frames {
+    Gathered(Vec<u8>),
+    /// They are left where they came.
+    Arrived(ArrivedFrames),
+}
+
 impl Packed {
-    /// Creates one with room for `capacity` bytes.
+    /// Creates one that gathers events, with room for `capacity` bytes.
     pub(crate) fn new(inlet: Arc<Inlet>, max_depth: usize, capacity: usize) -> Self {
-        Self {
-            inlet,
-            max_depth,
-            bytes: Vec::with_capacity(capacity),
-            count: 0,
-            start: 0,
-            undecoded: 0,
-            failure: None,
-            consumed: 0,
-        }
+        Self::over(inlet, max_depth, Frames::Gathered(Vec::with_capacity(capacity)), 0)
+    }
+
+    /// Creates one of so many plain events, and leaves them where they came.
+    pub(crate) fn arrived(
+        inlet: Arc<Inlet>,
+        max_depth: usize,
+        frames: ArrivedFrames,
+        count: usize,
+    ) -> Self {
+        Self::over(inlet, max_depth, Frames::Arrived(frames), count)
+    }
+
+    fn over(inlet: Arc<Inlet>, max_depth: usize, frames: Frames, count: usize) -> Self {
+        Self { inlet, max_depth, frames, count, start: 0, undecoded: 0, failure: None, consumed: 0 }
     }
 
     /// Returns where the events come in.
@@ -71,29 +85,34 @@ impl Packed {
         self.count
     }
 
-    /// Returns how many bytes are occupied.
-    pub(crate) fn len(&self) -> usize {
-        self.bytes.len()
+    /// Returns how many bytes are gathered.
+    pub(crate) fn gathered(&self) -> usize {
+        match &self.frames {
+            Frames::Gathered(bytes) => bytes.len(),
+            Frames::Arrived(_) => 0,
+        }
     }
 
     /// Appends a plain event, as the content of its frame.
     pub(crate) fn push(&mut self, content: &[u8]) {
         let prefix = u32::try_from(content.len()).expect("longer payloads are not packed");
-        self.bytes.extend_from_slice(&prefix.to_le_bytes());
-        self.bytes.extend_from_slice(content);
+        let bytes = self.frames.gather();
+        bytes.reserve(PREFIX_LEN + content.len());
+        bytes.extend_from_slice(&prefix.to_le_bytes());
+        bytes.extend_from_slice(content);
         self.count += 1;
     }
 
     /// Appends so many plain events, as their frames came.
     pub(crate) fn extend(&mut self, frames: &[u8], count: usize) {
-        self.bytes.extend_from_slice(frames);
+        self.frames.gather().extend_from_slice(frames);
         self.count += count;
     }
 
     /// Goes on to the next event. Returns what this one is charged.
     #[inline]
     fn skip(&mut self) -> u64 {
-        next(&self.bytes, &mut self.start).map_or(0, |payload| charge(payload.len()))
+        next(&self.frames, &mut self.start).map_or(0, |payload| charge(payload.len()))
     }
 
     #[inline]
@@ -104,11 +123,36 @@ impl Packed {
 
     /// Decodes the next events, up to one that is malformed.
     fn decode<E: Event>(&mut self, decoded: &mut VecDeque<E>) {
-        let Self { bytes, undecoded, .. } = self;
+        let Self { frames, undecoded, .. } = self;
+        let bytes = &frames[..];
         let end = *undecoded + AT_ONCE_BYTES;
         let payloads = iter::from_fn(|| (*undecoded < end).then(|| next(bytes, undecoded))?);
         let take = |event| decoded.push_back(event);
         self.failure = payload::decode_each(payloads.take(AT_ONCE), self.max_depth, take).err();
+    }
+}
+
+impl Frames {
+    /// Gives access to what is gathered, which is all of them then.
+    fn gather(&mut self) -> &mut Vec<u8> {
+        loop {
+            match self {
+                Self::Gathered(bytes) => return bytes,
+                Self::Arrived(frames) => *self = Self::Gathered(frames.to_vec()),
+            }
+        }
+    }
+}
+
+impl Deref for Frames {
+    type Target = [u8];
+
+    #[inline]
+    fn deref(&self) -> &[u8] {
+        match self {
+            Self::Gathered(bytes) => bytes,
+            Self::Arrived(frames) => frames,
+        }
     }
 }
 
@@ -124,7 +168,7 @@ fn next<'a>(bytes: &'a [u8], start: &mut usize) -> Option<&'a [u8]> {
 impl Drop for Packed {
     fn drop(&mut self) {
         let mut credit = self.consumed;
-        while let Some(payload) = next(&self.bytes, &mut self.start) {
+        while let Some(payload) = next(&self.frames, &mut self.start) {
             credit += charge(payload.len());
         }
         if credit > 0 {

@@ -10,7 +10,7 @@ use futures_core::Stream;
 
 use super::{FrameReader, FrameWriter, Transport};
 use crate::error::FrameError;
-use crate::frame::{FrameBuffer, FrameDecoder};
+use crate::frame::{ArrivedFrames, FrameBuffer, FrameDecoder};
 
 /// Batches of frames that wait in each direction before a writer has to wait.
 const BATCHES: usize = 16;
@@ -72,7 +72,11 @@ impl FrameReader for MemoryReader {
         self.decoder.next_frame()
     }
 
-    fn next_alike(&mut self, header: [u8; 3], take: impl FnMut(usize) -> bool) -> &[u8] {
+    fn next_alike(
+        &mut self,
+        header: [u8; 3],
+        take: impl FnMut(usize) -> bool,
+    ) -> Option<ArrivedFrames> {
         self.decoder.next_alike(header, take)
     }
 

@@ -9,7 +9,7 @@ use futures_io::{AsyncRead, AsyncWrite};
 
 use super::{FrameReader, FrameWriter, Transport};
 use crate::error::FrameError;
-use crate::frame::{FrameBuffer, FrameDecoder};
+use crate::frame::{ArrivedFrames, FrameBuffer, FrameDecoder};
 
 /// How often a stream is read without waiting whenever it is asked. An executor that has nothing else to
 /// do takes about as long as one such look until it asks again.
@@ -122,7 +122,11 @@ impl<R: AsyncRead + Unpin + Send + 'static> FrameReader for StreamReader<R> {
         self.decoder.next_frame()
     }
 
-    fn next_alike(&mut self, header: [u8; 3], take: impl FnMut(usize) -> bool) -> &[u8] {
+    fn next_alike(
+        &mut self,
+        header: [u8; 3],
+        take: impl FnMut(usize) -> bool,
+    ) -> Option<ArrivedFrames> {
         self.decoder.next_alike(header, take)
     }
 

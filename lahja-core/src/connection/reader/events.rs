@@ -1,5 +1,6 @@
 //! What a reader makes of events: staged for each topic, small ones packed as they came.
 
+use std::mem;
 use std::sync::Arc;
 
 use super::Inbound;
@@ -19,8 +20,8 @@ pub(super) struct Entry {
     stage: Box<dyn AnyStage>,
     // Behind what is staged, unless it is the one at hand.
     run: Option<Packed>,
-    // How many bytes the last run had.
-    packed: usize,
+    // How many bytes the last run had gathered.
+    gathered: usize,
     // Whether something may be staged or in the run.
     is_open: bool,
 }
@@ -36,7 +37,7 @@ impl Entry {
     /// Stages the events of the run, if there is one.
     fn end_run(&mut self) {
         if let Some(run) = self.run.take() {
-            self.packed = run.len();
+            self.gathered = run.gathered();
             self.stage.stage_packed(run);
         }
     }
@@ -88,11 +89,19 @@ impl Inbound<'_> {
             }
             takes
         });
+        let Some(frames) = frames else { return };
         run.packed.inlet().receive_within(charged);
-        run.packed.extend(frames, count);
         self.received.frames += count as u64;
         self.received.events += count as u64;
         self.received.bytes += frames.len() as u64;
+        match self.entries.get_mut(run.number as usize) {
+            Some(Some(entry)) if frames.are_worth_keeping() => {
+                let depth = self.shared.limits.depth;
+                let arrived = Packed::arrived(entry.inlet.clone(), depth, frames, count);
+                entry.stage.stage_packed(mem::replace(&mut run.packed, arrived));
+            }
+            _ => run.packed.extend(&frames, count),
+        }
     }
 
     /// Takes an event that asks for nothing. Tells whether its number is known.
@@ -143,8 +152,8 @@ impl Inbound<'_> {
         }
         entry.inlet.receive(payload.len())?;
         let expected = match self.open.is_empty() {
-            true => entry.packed,
-            false => entry.packed.min(MAX_PACKED),
+            true => entry.gathered,
+            false => entry.gathered.min(MAX_PACKED),
         };
         if !entry.is_open {
             entry.is_open = true;
@@ -173,7 +182,7 @@ impl Inbound<'_> {
                 stage: inlet.topic.clone().stage(inlet.clone()),
                 inlet,
                 run: None,
-                packed: 0,
+                gathered: 0,
                 is_open: false,
             });
         }
