@@ -57,10 +57,11 @@ pub trait FrameReader: Send + 'static {
 
     /// Takes the frames that come next, as long as they have arrived as a whole and their contents
     /// begin with `header`, and `take` agrees, which is asked of each such frame, in order, with the
-    /// length of its content in bytes. Returns exactly the frames that it agreed to, if there are any.
+    /// length of its content in bytes. Returns exactly the frames that it agreed to, `None` if to none.
     ///
     /// That is faster than to take one after the other. A transport that does not do it leaves them to
-    /// [`next_frame`](Self::next_frame), as it leaves a frame with which something is wrong.
+    /// [`next_frame`](Self::next_frame), as it leaves a frame with which something is wrong. A reader
+    /// that wraps another passes this on.
     fn next_alike(
         &mut self,
         header: [u8; 3],

@@ -4,15 +4,14 @@ use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
 
-/// A copy of fewer bytes costs less than other memory for the next read.
+/// What fills the memory of a connection with little traffic is less, and cheap to copy.
 const MUCH: usize = 16 * 1024;
 
 /// Whole frames in a row, as they came: each is the length of its content, of four bytes, the lowest
-/// first, and its content.
+/// first, and its content. Found by [`FrameDecoder::next_alike`](crate::FrameDecoder::next_alike).
 ///
 /// They are where they were read. To keep them copies nothing, but keeps all that memory, so the next
 /// read takes other memory.
-#[derive(Clone)]
 pub struct ArrivedFrames {
     // Invariant: the frames are `memory[start..end]`.
     memory: Arc<Vec<u8>>,
@@ -26,10 +25,10 @@ impl ArrivedFrames {
         Self { memory, start, end }
     }
 
-    /// Tells whether to keep them is better than a copy. Of the memory that they keep they fill half
-    /// then, so that what is kept is bounded as they are.
+    /// Tells whether to keep them is better than a copy. They fill half of the memory that they keep
+    /// then, which thus is bounded as they are.
     pub(crate) fn are_worth_keeping(&self) -> bool {
-        self.len() >= MUCH && self.len() >= self.memory.len() / 2
+        self.len() >= MUCH && self.len() >= self.memory.capacity().div_ceil(2)
     }
 }
 
@@ -39,14 +38,6 @@ impl Deref for ArrivedFrames {
     #[inline]
     fn deref(&self) -> &[u8] {
         &self.memory[self.start..self.end]
-    }
-}
-
-/// Takes frames that are in memory of their own.
-impl From<Vec<u8>> for ArrivedFrames {
-    fn from(frames: Vec<u8>) -> Self {
-        let end = frames.len();
-        Self::new(Arc::new(frames), 0, end)
     }
 }
 
@@ -62,12 +53,14 @@ mod tests {
 
     #[test]
     fn what_is_kept_is_much_and_half_of_its_memory() {
-        let kept = |start, end, memory| {
-            ArrivedFrames::new(Arc::new(vec![0; memory]), start, end).are_worth_keeping()
+        let kept = |frames, capacity| {
+            let mut memory = Vec::with_capacity(capacity);
+            memory.resize(frames + 1, 0);
+            ArrivedFrames::new(Arc::new(memory), 1, frames + 1).are_worth_keeping()
         };
-        assert!(kept(0, MUCH, MUCH));
-        assert!(!kept(0, MUCH - 1, MUCH));
-        assert!(kept(MUCH, 2 * MUCH, 2 * MUCH));
-        assert!(!kept(MUCH, 2 * MUCH, 2 * MUCH + 2));
+        assert!(kept(MUCH, MUCH + 1));
+        assert!(!kept(MUCH - 1, MUCH));
+        assert!(kept(MUCH, 2 * MUCH));
+        assert!(!kept(MUCH, 2 * MUCH + 1));
     }
 }

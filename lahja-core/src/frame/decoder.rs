@@ -8,6 +8,7 @@ use crate::error::FrameError;
 /// What a read asks for before one has found more, and after many that have found little: a connection
 /// with little traffic holds no more.
 const FIRST_CHUNK: usize = 4 * 1024;
+
 /// Finds frames in bytes that arrive in pieces of any size.
 ///
 /// The length is checked before anything is reserved, and the buffer grows with the bytes that
@@ -46,6 +47,8 @@ impl FrameDecoder {
 
     /// Returns room for arriving bytes, never empty. Say with [`filled`](Self::filled) how much
     /// of it was used.
+    ///
+    /// It is in other memory than before if there are [`ArrivedFrames`] still.
     pub fn space(&mut self) -> &mut [u8] {
         if self.start == self.end {
             self.start = 0;
@@ -59,10 +62,10 @@ impl FrameDecoder {
             }
         }
         let has_space = self.buffer.len() - self.end >= self.chunk / 2;
-        if !has_space || Arc::get_mut(&mut self.buffer).is_none() {
+        if !has_space || Arc::strong_count(&self.buffer) > 1 {
             self.make_space();
         }
-        let buffer = Arc::get_mut(&mut self.buffer).expect("nobody else keeps it");
+        let buffer = Arc::get_mut(&mut self.buffer).expect("nobody else can have got it meanwhile");
         &mut buffer[self.end..]
     }
 
@@ -122,7 +125,8 @@ impl FrameDecoder {
 
     /// Takes the frames that come next, as long as they are whole and their contents begin with
     /// `header`, and `take` agrees, which is asked of each such frame, in order, with the length of its
-    /// content in bytes. Returns those frames, if there are any.
+    /// content in bytes. Returns those frames, if there are any. While they are kept, what comes next is
+    /// read to other memory.
     ///
     /// A frame over the limit is left to [`next_frame`](Self::next_frame), which tells what is wrong.
     #[inline]
@@ -168,9 +172,8 @@ impl FrameDecoder {
     /// arrived. While others keep frames in it, takes another.
     fn make_space(&mut self) {
         let left = self.start..self.end;
-        self.start = 0;
-        self.end = left.len();
-        let len = (self.end * 2).max(self.chunk);
+        (self.start, self.end) = (0, left.len());
+        let len = (left.len() * 2).max(self.chunk);
         match Arc::get_mut(&mut self.buffer) {
             Some(buffer) if !buffer.is_empty() => {
                 buffer.copy_within(left, 0);
@@ -178,10 +181,10 @@ impl FrameDecoder {
                     buffer.resize(len, 0);
                 }
             }
-            // Faster than to grow one that is empty, and the usual case.
+            // To grow an empty one would be slower.
             _ => {
                 let mut buffer = vec![0; len];
-                buffer[..self.end].copy_from_slice(&self.buffer[left]);
+                buffer[..left.len()].copy_from_slice(&self.buffer[left]);
                 self.buffer = Arc::new(buffer);
             }
         }

@@ -66,8 +66,8 @@ fn find_all(mut bytes: &[u8], max: usize) -> Found {
 fn decode_pieces(bytes: &[u8], max_frame: usize, pieces: &[usize]) -> Found {
     let mut decoder = FrameDecoder::new(max_frame);
     let mut found = Vec::new();
-    // Some are kept for a while, so that the next are read elsewhere.
-    let mut kept = [const { None }; 3];
+    // Now and then some are kept, so that the next are read elsewhere.
+    let mut kept = None;
     let mut rest = bytes;
     for &piece in pieces.iter().cycle() {
         let count = piece.min(rest.len());
@@ -89,7 +89,11 @@ fn decode_pieces(bytes: &[u8], max_frame: usize, pieces: &[usize]) -> Found {
             assert_eq!(end, Ok(()), "whole frames are taken");
             let is_alike = |content: &[u8]| content.starts_with(&header) && content.len() % 7 > 0;
             assert!(alike.iter().all(|content| is_alike(content)));
-            kept[found.len() % 5 % 3] = (alike.len() % 2 == 1).then_some(frames);
+            if alike.len() % 2 == 1 {
+                kept = Some((frames, alike.clone()));
+            } else if let Some((frames, alike)) = kept.take() {
+                assert_eq!(find_all(&frames, max_frame).0, alike, "they stay as they are");
+            }
             found.extend(alike);
         }
         if rest.is_empty() {

@@ -1,8 +1,7 @@
 //! Events of a peer that are queued as they came, and decoded when they are consumed.
 //!
 //! A batch of small events so costs one allocation in the queue, and the allocations of each are
-//! made and freed while they are in the cache of whoever consumes it. What came as a large piece is not
-//! copied there either. A few are decoded at a time:
+//! made and freed while they are in the cache of whoever consumes it. A few are decoded at a time:
 //! a processor waits if it is to read in large pieces what it has just written in small ones, which
 //! a few events later is over.
 
@@ -31,6 +30,52 @@ const AT_ONCE: usize = 6;
 /// So many bytes into what is decoded at a time no other event begins, which bounds what they claim.
 const AT_ONCE_BYTES: usize = 1024;
 
+/// Plain events of one topic from one peer, while others may join them.
+pub(crate) struct Gathered {
+    inlet: Arc<Inlet>,
+    // Invariant: the frames of `count` events.
+    bytes: Vec<u8>,
+    count: usize,
+}
+
+impl Gathered {
+    /// Begins with none, and has room for `capacity` bytes.
+    pub(crate) fn new(inlet: Arc<Inlet>, capacity: usize) -> Self {
+        Self { inlet, bytes: Vec::with_capacity(capacity), count: 0 }
+    }
+
+    /// Returns where the events come in.
+    pub(crate) fn inlet(&self) -> &Inlet {
+        &self.inlet
+    }
+
+    /// Returns how many bytes their frames have.
+    pub(crate) fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Appends one, as the content of its frame.
+    pub(crate) fn push(&mut self, content: &[u8]) {
+        let prefix = u32::try_from(content.len()).expect("longer payloads are not packed");
+        self.bytes.reserve(PREFIX_LEN + content.len());
+        self.bytes.extend_from_slice(&prefix.to_le_bytes());
+        self.bytes.extend_from_slice(content);
+        self.count += 1;
+    }
+
+    /// Appends so many, as their frames came.
+    pub(crate) fn extend(&mut self, frames: &[u8], count: usize) {
+        self.bytes.extend_from_slice(frames);
+        self.count += count;
+    }
+
+    /// Packs them, in memory of which they fill half.
+    pub(crate) fn pack(mut self, max_depth: usize) -> Packed {
+        self.bytes.shrink_to(2 * self.bytes.len());
+        Packed::new(self.inlet, max_depth, Frames::Copied(self.bytes), self.count)
+    }
+}
+
 /// Payloads of one topic from one peer. Dropping it gives back the credit of those it still has.
 pub(crate) struct Packed {
     inlet: Arc<Inlet>,
@@ -47,66 +92,31 @@ pub(crate) struct Packed {
     consumed: u64,
 }
 
-/// Frames in a row.
 enum Frames {
-    Gathered(Vec<u8>),
+    Copied(Vec<u8>),
     /// They are left where they came.
     Arrived(ArrivedFrames),
 }
 
 impl Packed {
-    /// Creates one that gathers events, with room for `capacity` bytes.
-    pub(crate) fn new(inlet: Arc<Inlet>, max_depth: usize, capacity: usize) -> Self {
-        Self::over(inlet, max_depth, Frames::Gathered(Vec::with_capacity(capacity)), 0)
-    }
-
-    /// Creates one of so many plain events, and leaves them where they came.
+    /// Packs so many plain events that are left where they came.
     pub(crate) fn arrived(
         inlet: Arc<Inlet>,
         max_depth: usize,
         frames: ArrivedFrames,
         count: usize,
     ) -> Self {
-        Self::over(inlet, max_depth, Frames::Arrived(frames), count)
+        Self::new(inlet, max_depth, Frames::Arrived(frames), count)
     }
 
-    fn over(inlet: Arc<Inlet>, max_depth: usize, frames: Frames, count: usize) -> Self {
+    fn new(inlet: Arc<Inlet>, max_depth: usize, frames: Frames, count: usize) -> Self {
         Self { inlet, max_depth, frames, count, start: 0, undecoded: 0, failure: None, consumed: 0 }
-    }
-
-    /// Returns where the events come in.
-    pub(crate) fn inlet(&self) -> &Inlet {
-        &self.inlet
     }
 
     /// Returns how many events there are, before the first is consumed.
     pub(super) fn count(&self) -> usize {
         debug_assert_eq!(self.start, 0);
         self.count
-    }
-
-    /// Returns how many bytes are gathered.
-    pub(crate) fn gathered(&self) -> usize {
-        match &self.frames {
-            Frames::Gathered(bytes) => bytes.len(),
-            Frames::Arrived(_) => 0,
-        }
-    }
-
-    /// Appends a plain event, as the content of its frame.
-    pub(crate) fn push(&mut self, content: &[u8]) {
-        let prefix = u32::try_from(content.len()).expect("longer payloads are not packed");
-        let bytes = self.frames.gather();
-        bytes.reserve(PREFIX_LEN + content.len());
-        bytes.extend_from_slice(&prefix.to_le_bytes());
-        bytes.extend_from_slice(content);
-        self.count += 1;
-    }
-
-    /// Appends so many plain events, as their frames came.
-    pub(crate) fn extend(&mut self, frames: &[u8], count: usize) {
-        self.frames.gather().extend_from_slice(frames);
-        self.count += count;
     }
 
     /// Goes on to the next event. Returns what this one is charged.
@@ -132,25 +142,13 @@ impl Packed {
     }
 }
 
-impl Frames {
-    /// Gives access to what is gathered, which is all of them then.
-    fn gather(&mut self) -> &mut Vec<u8> {
-        loop {
-            match self {
-                Self::Gathered(bytes) => return bytes,
-                Self::Arrived(frames) => *self = Self::Gathered(frames.to_vec()),
-            }
-        }
-    }
-}
-
 impl Deref for Frames {
     type Target = [u8];
 
     #[inline]
     fn deref(&self) -> &[u8] {
         match self {
-            Self::Gathered(bytes) => bytes,
+            Self::Copied(bytes) => bytes,
             Self::Arrived(frames) => frames,
         }
     }

@@ -10,6 +10,7 @@ mod loss;
 mod order;
 mod parts;
 mod polling;
+mod reads;
 mod requests;
 mod room;
 mod together;
@@ -49,6 +50,8 @@ struct Pipe {
     /// Whether the peer says nothing more.
     is_over: bool,
     reader: Option<Waker>,
+    /// To where the endpoint has read.
+    places: Vec<usize>,
     /// What the endpoint has written and the peer has not heard.
     written: VecDeque<u8>,
     /// How many bytes the endpoint may still write, or no byte ever again.
@@ -68,6 +71,7 @@ impl AsyncRead for End {
         buffer: &mut [u8],
     ) -> Poll<io::Result<usize>> {
         let mut pipe = self.0.lock().unwrap();
+        pipe.places.push(buffer.as_ptr().addr());
         let count = buffer.len().min(pipe.said.len());
         if count == 0 && !pipe.is_over {
             pipe.reader = Some(context.waker().clone());

@@ -7,7 +7,7 @@ use super::Inbound;
 use crate::connection::Inlet;
 use crate::credit::charge;
 use crate::error::{PayloadError, ProtocolError};
-use crate::inbox::{MAX_PACKED, Packed};
+use crate::inbox::{Gathered, MAX_PACKED, Packed};
 use crate::message::{Message, PlainHeader};
 use crate::reply::Reply;
 use crate::sync::lock;
@@ -18,10 +18,10 @@ use crate::transport::FrameReader;
 pub(super) struct Entry {
     inlet: Arc<Inlet>,
     stage: Box<dyn AnyStage>,
-    // Behind what is staged, unless it is the one at hand.
-    run: Option<Packed>,
-    // How many bytes the last run had gathered.
-    gathered: usize,
+    // Behind what is staged, unless it is of the run at hand.
+    gathered: Option<Gathered>,
+    // How many bytes were gathered the last time.
+    expected: usize,
     // Whether something may be staged or in the run.
     is_open: bool,
 }
@@ -30,15 +30,15 @@ pub(super) struct Entry {
 pub(super) struct Run {
     number: u32,
     header: PlainHeader,
-    packed: Packed,
+    gathered: Gathered,
 }
 
 impl Entry {
-    /// Stages the events of the run, if there is one.
-    fn end_run(&mut self) {
-        if let Some(run) = self.run.take() {
-            self.gathered = run.gathered();
-            self.stage.stage_packed(run);
+    /// Stages what has been gathered, if there is anything.
+    fn end_run(&mut self, max_depth: usize) {
+        if let Some(gathered) = self.gathered.take().filter(|gathered| gathered.len() > 0) {
+            self.expected = gathered.len();
+            self.stage.stage_packed(gathered.pack(max_depth));
         }
     }
 }
@@ -55,7 +55,7 @@ impl Inbound<'_> {
         let held = gate.map(|gate| lock(gate));
         for &number in &self.open {
             let Some(Some(entry)) = self.entries.get_mut(number as usize) else { continue };
-            entry.end_run();
+            entry.end_run(self.shared.limits.depth);
             entry.stage.flush(&mut self.wakes, gate);
             entry.is_open = false;
         }
@@ -68,9 +68,9 @@ impl Inbound<'_> {
 
     /// Puts the run at hand where the others are.
     fn lay_down_run(&mut self) {
-        let Some(Run { number, packed, .. }) = self.run.take() else { return };
+        let Some(Run { number, gathered, .. }) = self.run.take() else { return };
         if let Some(Some(entry)) = self.entries.get_mut(number as usize) {
-            entry.run = Some(packed);
+            entry.gathered = Some(gathered);
         }
     }
 
@@ -78,7 +78,7 @@ impl Inbound<'_> {
     /// who is subscribed: what changes meanwhile counts from the next batch on.
     pub(super) fn go_on<R: FrameReader>(&mut self, reader: &mut R) {
         let Some(run) = &mut self.run else { return };
-        let room = run.packed.inlet().room();
+        let room = run.gathered.inlet().room();
         let (mut count, mut charged) = (0, 0);
         let frames = reader.next_alike(run.header, |len| {
             let len = len.saturating_sub(run.header.len());
@@ -89,19 +89,24 @@ impl Inbound<'_> {
             }
             takes
         });
-        let Some(frames) = frames else { return };
-        run.packed.inlet().receive_within(charged);
+        let Some(frames) = frames else {
+            debug_assert_eq!(count, 0, "frames that were agreed to are there");
+            return;
+        };
+        run.gathered.inlet().receive_within(charged);
         self.received.frames += count as u64;
         self.received.events += count as u64;
         self.received.bytes += frames.len() as u64;
-        match self.entries.get_mut(run.number as usize) {
-            Some(Some(entry)) if frames.are_worth_keeping() => {
-                let depth = self.shared.limits.depth;
-                let arrived = Packed::arrived(entry.inlet.clone(), depth, frames, count);
-                entry.stage.stage_packed(mem::replace(&mut run.packed, arrived));
-            }
-            _ => run.packed.extend(&frames, count),
+        if !frames.are_worth_keeping() {
+            return run.gathered.extend(&frames, count);
         }
+        let Some(Some(entry)) = self.entries.get_mut(run.number as usize) else { return };
+        let (inlet, depth) = (&entry.inlet, self.shared.limits.depth);
+        let arrived = Packed::arrived(inlet.clone(), depth, frames, count);
+        let gathered = Gathered::new(inlet.clone(), 0);
+        entry.gathered = Some(mem::replace(&mut run.gathered, gathered));
+        entry.end_run(depth);
+        entry.stage.stage_packed(arrived);
     }
 
     /// Takes an event that asks for nothing. Tells whether its number is known.
@@ -113,8 +118,8 @@ impl Inbound<'_> {
     ) -> Result<bool, ProtocolError> {
         match &mut self.run {
             Some(run) if run.number == number && payload.len() <= MAX_PACKED => {
-                run.packed.inlet().receive(payload.len())?;
-                run.packed.push(content);
+                run.gathered.inlet().receive(payload.len())?;
+                run.gathered.push(content);
                 return Ok(true);
             }
             _ => self.lay_down_run(),
@@ -122,11 +127,11 @@ impl Inbound<'_> {
         let Some(Some(entry)) = self.entries.get_mut(number as usize) else {
             return Ok(false);
         };
-        match &entry.run {
+        match &entry.gathered {
             Some(_) if payload.len() <= MAX_PACKED => {
                 entry.inlet.receive(payload.len())?;
-                if let Some(packed) = entry.run.take() {
-                    self.take_up_run(number, packed, content);
+                if let Some(gathered) = entry.gathered.take() {
+                    self.take_up_run(number, gathered, content);
                 }
             }
             _ => self.begin_run(number, content, payload)?,
@@ -152,23 +157,23 @@ impl Inbound<'_> {
         }
         entry.inlet.receive(payload.len())?;
         let expected = match self.open.is_empty() {
-            true => entry.gathered,
-            false => entry.gathered.min(MAX_PACKED),
+            true => entry.expected,
+            false => entry.expected.min(MAX_PACKED),
         };
         if !entry.is_open {
             entry.is_open = true;
             self.open.push(number);
         }
-        let packed = Packed::new(entry.inlet.clone(), self.shared.limits.depth, expected);
-        self.take_up_run(number, packed, content);
+        let gathered = Gathered::new(entry.inlet.clone(), expected);
+        self.take_up_run(number, gathered, content);
         Ok(())
     }
 
     /// Goes on with a run, and the event that comes next.
-    fn take_up_run(&mut self, number: u32, mut packed: Packed, content: &[u8]) {
-        packed.push(content);
+    fn take_up_run(&mut self, number: u32, mut gathered: Gathered, content: &[u8]) {
+        gathered.push(content);
         let header = Message::plain_event(number, None).expect("it is a plain event's");
-        self.run = Some(Run { number, header, packed });
+        self.run = Some(Run { number, header, gathered });
     }
 
     /// Finds what a number stands for and keeps it at hand.
@@ -181,8 +186,8 @@ impl Inbound<'_> {
             self.entries[index] = self.connection.inlet(number).map(|inlet| Entry {
                 stage: inlet.topic.clone().stage(inlet.clone()),
                 inlet,
-                run: None,
-                gathered: 0,
+                gathered: None,
+                expected: 0,
                 is_open: false,
             });
         }
@@ -233,7 +238,7 @@ impl Inbound<'_> {
         self.lay_down_run();
         self.stage_alone(number);
         let Some(Some(entry)) = self.entries.get_mut(number as usize) else { return };
-        entry.end_run();
+        entry.end_run(self.shared.limits.depth);
         let inlet = &entry.inlet;
         let mut reply = request.map(|id| {
             let connection = self.connection.clone();

@@ -16,7 +16,7 @@ use crate::common::{TestRuntime, build, run, with_limits};
 const CHARGE: u64 = 17;
 
 /// Makes an endpoint with a stream of events, and a peer that knows their number.
-async fn subscribed<E: Event>(
+pub(super) async fn subscribed<E: Event>(
     runtime: &TestRuntime,
     limits: Limits,
 ) -> (Endpoint, EventStream<E>, Peer, u64) {
@@ -33,7 +33,7 @@ fn say_numbers(peer: &Peer, topic: u64, numbers: impl IntoIterator<Item = u8>) {
     peer.say_all(&events);
 }
 
-async fn next<E: Event>(stream: &mut EventStream<E>) -> Received<E> {
+pub(super) async fn next<E: Event>(stream: &mut EventStream<E>) -> Received<E> {
     stream.next().await.expect("the endpoint is open").expect("nothing is lost")
 }
 
@@ -261,59 +261,6 @@ fn small_and_large_events_and_requests_keep_their_order() {
         for n in 1..=5 {
             let question = next(&mut stream).await;
             assert_eq!((question.0, question.awaits_answer()), (n, n == 2 || n == 5));
-        }
-    });
-}
-
-#[derive(Debug, Clone, Serialize, Deserialize, Event)]
-#[event(name = "handmade.Other")]
-struct Other(String);
-
-/// Says events of two topics: so many of each turn in a row, numbered from 0, long enough that some reads
-/// find little else.
-fn say_in_turn(peer: &Peer, topics: [u64; 2], turns: &[usize]) -> [Vec<String>; 2] {
-    let mut said = [Vec::new(), Vec::new()];
-    let mut events = Vec::new();
-    for (turn, &count) in turns.iter().enumerate() {
-        let (said, topic) = (&mut said[turn % 2], topics[turn % 2]);
-        for _ in 0..count {
-            let text = format!("{:0>200}", said.len());
-            events.push(wire::event(topic, &wire::text(&text)));
-            said.push(text);
-        }
-    }
-    peer.say_all(&events.iter().map(Vec::as_slice).collect::<Vec<_>>());
-    said
-}
-
-#[test]
-fn events_that_fill_whole_reads_arrive_in_their_order_and_are_consumed() {
-    run(|runtime| async move {
-        // Reads that find one topic alone, or some of the other before, amid and behind it.
-        for turns in [&[2_000, 0][..], &[1, 1, 300, 2, 10, 1_500, 1_500], &[0, 700, 1, 1, 299, 9]] {
-            for consumed_at_once in [true, false] {
-                let mut limits = Limits::default();
-                limits.window = 1 << 20;
-                let (a, mut texts, mut peer, text) = subscribed::<Text>(&runtime, limits).await;
-                let mut others = a.stream::<Other>();
-                let other = peer.number_of::<Other>().await;
-                let [said, said_otherwise] = say_in_turn(&peer, [text, other], turns);
-                if !consumed_at_once {
-                    settle().await;
-                    let queued = said.len() + said_otherwise.len();
-                    assert_eq!(a.stats().queued_events, queued);
-                }
-                for text in &said {
-                    assert_eq!(next(&mut texts).await.0, *text);
-                }
-                for text in &said_otherwise {
-                    assert_eq!(next(&mut others).await.0, *text);
-                }
-                assert!(poll_once(texts.next()).await.is_none());
-                assert!(poll_once(others.next()).await.is_none());
-                let stats = a.stats();
-                assert_eq!((stats.queued_events, stats.unconsumed_bytes), (0, 0));
-            }
         }
     });
 }

@@ -1,0 +1,176 @@
+//! Events that fill whole reads, and are left where they came until they are consumed.
+
+use futures_lite::future::poll_once;
+use lahja_core::{Event, Limits};
+use serde::{Deserialize, Serialize};
+
+use super::batches::{next, subscribed};
+use super::{Peer, Text, settle, wire};
+use crate::common::run;
+
+/// So many fill a read, and most of the next.
+const MANY: usize = 600;
+
+/// What a text is charged: itself, its length, and the overhead of an event.
+const CHARGE: u64 = 200 + 2 + 16;
+
+#[derive(Debug, Clone, Serialize, Deserialize, Event)]
+#[event(name = "handmade.Other")]
+struct Other(String);
+
+fn limits(events: u64) -> Limits {
+    let mut limits = Limits::default();
+    limits.window = u32::try_from(events * CHARGE).unwrap();
+    limits
+}
+
+fn text(number: usize) -> String {
+    format!("{number:0>200}")
+}
+
+fn say_texts(peer: &Peer, topic: u64, texts: impl IntoIterator<Item = String>) {
+    let events = texts.into_iter().map(|said| wire::event(topic, &wire::text(&said)));
+    let events: Vec<_> = events.collect();
+    peer.say_all(&events.iter().map(Vec::as_slice).collect::<Vec<_>>());
+}
+
+#[test]
+fn they_arrive_in_their_order_with_those_of_another_topic_between_them() {
+    run(|runtime| async move {
+        // So many of one topic and of the other in turn.
+        for turns in [&[2_000, 0][..], &[1, 1, 300, 2, 10, 1_500, 1_500], &[0, 700, 1, 1, 299, 9]] {
+            for consumed_at_once in [true, false] {
+                let (a, mut texts, mut peer, topic) =
+                    subscribed::<Text>(&runtime, limits(4_000)).await;
+                let mut others = a.stream::<Other>();
+                let topics = [topic, peer.number_of::<Other>().await];
+                let mut said = [0, 0];
+                let mut events = Vec::new();
+                for (turn, &count) in turns.iter().enumerate() {
+                    let (said, topic) = (&mut said[turn % 2], topics[turn % 2]);
+                    let numbers = *said..*said + count;
+                    events.extend(numbers.map(|n| wire::event(topic, &wire::text(&text(n)))));
+                    *said += count;
+                }
+                peer.say_all(&events.iter().map(Vec::as_slice).collect::<Vec<_>>());
+                if !consumed_at_once {
+                    settle().await;
+                    assert_eq!(a.stats().queued_events, events.len());
+                }
+                for number in 0..said[0] {
+                    assert_eq!(next(&mut texts).await.0, text(number));
+                }
+                for number in 0..said[1] {
+                    assert_eq!(next(&mut others).await.0, text(number));
+                }
+                assert!(poll_once(texts.next()).await.is_none());
+                assert!(poll_once(others.next()).await.is_none());
+                let stats = a.stats();
+                assert_eq!((stats.queued_events, stats.unconsumed_bytes), (0, 0));
+            }
+        }
+    });
+}
+
+#[test]
+fn what_fills_a_read_stays_there_until_it_is_consumed_and_what_does_not_is_copied() {
+    run(|runtime| async move {
+        let (_a, mut texts, peer, topic) = subscribed::<Text>(&runtime, limits(4_000)).await;
+        // From here on a read takes as much as any does.
+        say_texts(&peer, topic, (0..MANY).map(text));
+        settle().await;
+        for number in 0..MANY {
+            assert_eq!(next(&mut texts).await.0, text(number));
+        }
+        assert!(poll_once(texts.next()).await.is_none());
+        let place_of = async |events| {
+            peer.pipe().places.clear();
+            say_texts(&peer, topic, (0..events).map(text));
+            settle().await;
+            // The last is of the read that finds nothing more.
+            peer.pipe().places[0]
+        };
+        let [few, as_few] = [place_of(20).await, place_of(20).await];
+        assert_eq!(few, as_few);
+        let [many, as_many] = [place_of(MANY / 2).await, place_of(MANY / 2).await];
+        assert_eq!(few, many);
+        assert_ne!(many, as_many);
+        for number in (0..20).chain(0..20).chain(0..MANY / 2).chain(0..MANY / 2) {
+            assert_eq!(next(&mut texts).await.0, text(number));
+        }
+        assert!(poll_once(texts.next()).await.is_none());
+        let [first, second] = [place_of(MANY / 2).await, place_of(20).await];
+        assert_ne!(first, second);
+    });
+}
+
+#[test]
+fn wherever_one_is_malformed_the_others_arrive_and_all_are_consumed() {
+    run(|runtime| async move {
+        let (a, mut texts, peer, topic) = subscribed::<Text>(&runtime, limits(4_000)).await;
+        for (before, malformed) in [0, 1, 2, 300, MANY - 1].into_iter().enumerate() {
+            let events = (0..MANY).map(|number| {
+                let mut payload = wire::text(&text(number));
+                if number == malformed {
+                    payload[100] = 0xff;
+                }
+                wire::event(topic, &payload)
+            });
+            peer.say_all(&events.collect::<Vec<_>>().iter().map(Vec::as_slice).collect::<Vec<_>>());
+            for number in (0..MANY).filter(|&number| number != malformed) {
+                assert_eq!(next(&mut texts).await.0, text(number));
+            }
+            assert!(poll_once(texts.next()).await.is_none());
+            assert_eq!(a.stats().malformed_payloads, before as u64 + 1);
+            assert_eq!(a.stats().unconsumed_bytes, 0);
+        }
+    });
+}
+
+#[test]
+fn a_stream_that_is_dropped_amid_them_gives_back_the_credit_of_what_is_left() {
+    run(|runtime| async move {
+        for taken in [0, 1, 2, 7, 300, MANY] {
+            let (a, mut texts, peer, topic) = subscribed::<Text>(&runtime, limits(4_000)).await;
+            say_texts(&peer, topic, (0..MANY).map(text));
+            settle().await;
+            for number in 0..taken {
+                assert_eq!(next(&mut texts).await.0, text(number));
+            }
+            // The topic goes on for this one.
+            let mut other = a.stream::<Text>();
+            drop(texts);
+            assert_eq!(a.stats().unconsumed_bytes, 0, "{taken} were taken");
+            say_texts(&peer, topic, [text(7)]);
+            assert_eq!(next(&mut other).await.0, text(7));
+        }
+    });
+}
+
+#[test]
+fn those_beyond_the_window_are_the_peers_fault_and_those_before_arrive() {
+    run(|runtime| async move {
+        let (a, mut texts, peer, topic) = subscribed::<Text>(&runtime, limits(300)).await;
+        say_texts(&peer, topic, (0..MANY).map(text));
+        settle().await;
+        assert!(!a.is_connected_to("x"));
+        for number in 0..300 {
+            assert_eq!(next(&mut texts).await.0, text(number));
+        }
+        assert!(poll_once(texts.next()).await.is_none());
+    });
+}
+
+#[test]
+fn they_outlive_the_connection_they_came_by() {
+    run(|runtime| async move {
+        let (a, mut texts, peer, topic) = subscribed::<Text>(&runtime, limits(4_000)).await;
+        say_texts(&peer, topic, (0..MANY).map(text));
+        peer.hang_up();
+        settle().await;
+        assert!(!a.is_connected_to("x"));
+        for number in 0..MANY {
+            assert_eq!(next(&mut texts).await.0, text(number));
+        }
+    });
+}
