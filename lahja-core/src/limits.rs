@@ -27,8 +27,8 @@ pub struct Limits {
     /// The deepest nesting of an event's value. Default: 64.
     pub depth: usize,
     /// What each peer may send on each topic before this endpoint has consumed it, in bytes: those of
-    /// the encoded events, and 16 for each. One event may exceed it. Small events are kept in memory of
-    /// which they fill half at least. Default: 384 KiB.
+    /// the encoded events, and 16 for each. One event may exceed it. Small events wait in memory of which
+    /// those that came together fill half at least, until the last of them is consumed. Default: 384 KiB.
     pub window: u32,
     /// What may wait for one connection's transport, in bytes, before events and responses wait
     /// to be queued. One frame may exceed it. Default: 512 KiB.

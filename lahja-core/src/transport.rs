@@ -60,8 +60,8 @@ pub trait FrameReader: Send + 'static {
     /// length of its content in bytes. Returns exactly the frames that it agreed to, `None` if to none.
     ///
     /// That is faster than to take one after the other. A transport that does not do it leaves them to
-    /// [`next_frame`](Self::next_frame), as it leaves a frame with which something is wrong. A reader
-    /// that wraps another passes this on.
+    /// [`next_frame`](Self::next_frame), as it leaves a frame with which something is wrong. Only a
+    /// [`FrameDecoder`](crate::FrameDecoder) makes [`ArrivedFrames`].
     fn next_alike(
         &mut self,
         header: [u8; 3],

@@ -4,8 +4,9 @@ use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
 
-/// What fills the memory of a connection with little traffic is less, and cheap to copy.
-const MUCH: usize = 16 * 1024;
+/// The least that is kept, in bytes. A read of a connection with little traffic is shorter, and cheap to
+/// copy.
+const LEAST_KEPT: usize = 16 * 1024;
 
 /// Whole frames in a row, as they came: each is the length of its content, of four bytes, the lowest
 /// first, and its content. Found by [`FrameDecoder::next_alike`](crate::FrameDecoder::next_alike).
@@ -28,7 +29,7 @@ impl ArrivedFrames {
     /// Tells whether to keep them is better than a copy. They fill half of the memory that they keep
     /// then, which thus is bounded as they are.
     pub(crate) fn are_worth_keeping(&self) -> bool {
-        self.len() >= MUCH && self.len() >= self.memory.capacity().div_ceil(2)
+        self.len() >= LEAST_KEPT && self.len() >= self.memory.capacity().div_ceil(2)
     }
 }
 
@@ -58,9 +59,9 @@ mod tests {
             memory.resize(frames + 1, 0);
             ArrivedFrames::new(Arc::new(memory), 1, frames + 1).are_worth_keeping()
         };
-        assert!(kept(MUCH, MUCH + 1));
-        assert!(!kept(MUCH - 1, MUCH));
-        assert!(kept(MUCH, 2 * MUCH));
-        assert!(!kept(MUCH, 2 * MUCH + 1));
+        assert!(kept(LEAST_KEPT, LEAST_KEPT + 1));
+        assert!(!kept(LEAST_KEPT - 1, LEAST_KEPT));
+        assert!(kept(LEAST_KEPT, 2 * LEAST_KEPT));
+        assert!(!kept(LEAST_KEPT, 2 * LEAST_KEPT + 1));
     }
 }

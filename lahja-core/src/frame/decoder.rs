@@ -48,7 +48,7 @@ impl FrameDecoder {
     /// Returns room for arriving bytes, never empty. Say with [`filled`](Self::filled) how much
     /// of it was used.
     ///
-    /// It is in other memory than before if there are [`ArrivedFrames`] still.
+    /// It is in other memory than before if there are [`ArrivedFrames`] still that were found there.
     pub fn space(&mut self) -> &mut [u8] {
         if self.start == self.end {
             self.start = 0;
@@ -96,6 +96,15 @@ impl FrameDecoder {
             self.filled(count);
             bytes = &bytes[count..];
         }
+    }
+
+    /// Takes bytes that arrived in memory of their own, which is not copied if nothing is left of others.
+    pub(crate) fn take_over(&mut self, bytes: Vec<u8>) {
+        if self.start < self.end {
+            return self.feed(&bytes);
+        }
+        (self.start, self.end) = (0, bytes.len());
+        self.buffer = Arc::new(bytes);
     }
 
     /// Returns the content of the next whole frame, or `None` until more bytes arrive.
@@ -208,14 +217,18 @@ mod tests {
     fn frames_are_found_however_the_bytes_are_split() {
         let contents: [&[u8]; 3] = [b"a", &[7; 300], b"xyz"];
         let bytes = frames(&contents);
-        for split in 0..=bytes.len() {
-            let mut decoder = FrameDecoder::new(300);
-            decoder.feed(&bytes[..split]);
-            let mut found = decode_all(&mut decoder).unwrap();
-            decoder.feed(&bytes[split..]);
-            found.extend(decode_all(&mut decoder).unwrap());
-            assert_eq!(found, contents, "split at {split}");
-            assert_eq!(decoder.finish(), Ok(()));
+        let take_over =
+            |decoder: &mut FrameDecoder, bytes: &[u8]| decoder.take_over(bytes.to_vec());
+        for feed in [FrameDecoder::feed, take_over] {
+            for split in 0..=bytes.len() {
+                let mut decoder = FrameDecoder::new(300);
+                feed(&mut decoder, &bytes[..split]);
+                let mut found = decode_all(&mut decoder).unwrap();
+                feed(&mut decoder, &bytes[split..]);
+                found.extend(decode_all(&mut decoder).unwrap());
+                assert_eq!(found, contents, "split at {split}");
+                assert_eq!(decoder.finish(), Ok(()));
+            }
         }
     }
 

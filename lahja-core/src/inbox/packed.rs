@@ -1,6 +1,6 @@
 //! Events of a peer that are queued as they came, and decoded when they are consumed.
 //!
-//! A batch of small events so costs one allocation in the queue, and the allocations of each are
+//! A batch of small events so costs an allocation or two in the queue, and the allocations of each are
 //! made and freed while they are in the cache of whoever consumes it. A few are decoded at a time:
 //! a processor waits if it is to read in large pieces what it has just written in small ones, which
 //! a few events later is over.
@@ -30,7 +30,8 @@ const AT_ONCE: usize = 6;
 /// So many bytes into what is decoded at a time no other event begins, which bounds what they claim.
 const AT_ONCE_BYTES: usize = 1024;
 
-/// Plain events of one topic from one peer, while others may join them.
+/// Plain events of one topic from one peer, while others may join them. Their credit comes back once they
+/// are packed, and not if they are dropped before.
 pub(crate) struct Gathered {
     inlet: Arc<Inlet>,
     // Invariant: the frames of `count` events.
@@ -45,7 +46,7 @@ impl Gathered {
     }
 
     /// Returns where the events come in.
-    pub(crate) fn inlet(&self) -> &Inlet {
+    pub(crate) fn inlet(&self) -> &Arc<Inlet> {
         &self.inlet
     }
 
@@ -69,11 +70,16 @@ impl Gathered {
         self.count += count;
     }
 
-    /// Packs them, in memory of which they fill half.
-    pub(crate) fn pack(mut self, max_depth: usize) -> Packed {
-        self.bytes.shrink_to(2 * self.bytes.len());
-        Packed::new(self.inlet, max_depth, Frames::Copied(self.bytes), self.count)
+    /// Packs them.
+    pub(crate) fn pack(self, max_depth: usize) -> Packed {
+        Packed::new(self.inlet, max_depth, Frames::Copied(half_full(self.bytes)), self.count)
     }
+}
+
+/// Moves bytes to less memory, unless they fill half of theirs.
+fn half_full(mut bytes: Vec<u8>) -> Vec<u8> {
+    bytes.shrink_to(2 * bytes.len());
+    bytes
 }
 
 /// Payloads of one topic from one peer. Dropping it gives back the credit of those it still has.
@@ -92,9 +98,9 @@ pub(crate) struct Packed {
     consumed: u64,
 }
 
+/// Frames in a row, copied or left where they came.
 enum Frames {
     Copied(Vec<u8>),
-    /// They are left where they came.
     Arrived(ArrivedFrames),
 }
 
@@ -240,5 +246,19 @@ impl<E: Event> Unpacking<E> {
     pub(crate) fn clear(&mut self) {
         self.packed = None;
         self.decoded.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::half_full;
+
+    #[test]
+    fn what_waits_fills_half_of_its_memory() {
+        let mut bytes = Vec::with_capacity(1 << 16);
+        bytes.extend([7; 100]);
+        let bytes = half_full(bytes);
+        assert!(bytes.capacity() <= 200);
+        assert_eq!(bytes, [7; 100]);
     }
 }

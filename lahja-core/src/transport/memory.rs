@@ -64,7 +64,7 @@ impl FrameReader for MemoryReader {
     fn poll_fill(&mut self, context: &mut Context<'_>) -> Poll<io::Result<bool>> {
         let batch = ready!(self.receiver.as_mut().poll_next(context));
         let is_some = batch.is_some();
-        self.decoder.feed(&batch.unwrap_or_default());
+        self.decoder.take_over(batch.unwrap_or_default());
         Poll::Ready(Ok(is_some))
     }
 

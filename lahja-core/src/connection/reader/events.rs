@@ -1,6 +1,5 @@
 //! What a reader makes of events: staged for each topic, small ones packed as they came.
 
-use std::mem;
 use std::sync::Arc;
 
 use super::Inbound;
@@ -22,7 +21,7 @@ pub(super) struct Entry {
     gathered: Option<Gathered>,
     // How many bytes were gathered the last time.
     expected: usize,
-    // Whether something may be staged or in the run.
+    // Whether something may be staged or gathered.
     is_open: bool,
 }
 
@@ -34,9 +33,9 @@ pub(super) struct Run {
 }
 
 impl Entry {
-    /// Stages what has been gathered, if there is anything.
+    /// Stages the events of the run, if there is one.
     fn end_run(&mut self, max_depth: usize) {
-        if let Some(gathered) = self.gathered.take().filter(|gathered| gathered.len() > 0) {
+        if let Some(gathered) = self.gathered.take() {
             self.expected = gathered.len();
             self.stage.stage_packed(gathered.pack(max_depth));
         }
@@ -100,13 +99,14 @@ impl Inbound<'_> {
         if !frames.are_worth_keeping() {
             return run.gathered.extend(&frames, count);
         }
-        let Some(Some(entry)) = self.entries.get_mut(run.number as usize) else { return };
-        let (inlet, depth) = (&entry.inlet, self.shared.limits.depth);
-        let arrived = Packed::arrived(inlet.clone(), depth, frames, count);
-        let gathered = Gathered::new(inlet.clone(), 0);
-        entry.gathered = Some(mem::replace(&mut run.gathered, gathered));
-        entry.end_run(depth);
-        entry.stage.stage_packed(arrived);
+        // It ends the run: little else can be in what was read.
+        let (number, depth) = (run.number, self.shared.limits.depth);
+        let arrived = Packed::arrived(run.gathered.inlet().clone(), depth, frames, count);
+        self.lay_down_run();
+        if let Some(Some(entry)) = self.entries.get_mut(number as usize) {
+            entry.end_run(depth);
+            entry.stage.stage_packed(arrived);
+        }
     }
 
     /// Takes an event that asks for nothing. Tells whether its number is known.

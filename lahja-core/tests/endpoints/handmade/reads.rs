@@ -24,18 +24,25 @@ fn limits(events: u64) -> Limits {
     limits
 }
 
+/// Some are too long to stay with the others.
 fn text(number: usize) -> String {
-    format!("{number:0>200}")
+    match number % 301 {
+        300 => format!("{number:0>5000}"),
+        _ => format!("{number:0>200}"),
+    }
 }
 
 fn say_texts(peer: &Peer, topic: u64, texts: impl IntoIterator<Item = String>) {
-    let events = texts.into_iter().map(|said| wire::event(topic, &wire::text(&said)));
-    let events: Vec<_> = events.collect();
+    say(peer, texts.into_iter().map(|said| wire::event(topic, &wire::text(&said))));
+}
+
+fn say(peer: &Peer, events: impl IntoIterator<Item = Vec<u8>>) {
+    let events: Vec<_> = events.into_iter().collect();
     peer.say_all(&events.iter().map(Vec::as_slice).collect::<Vec<_>>());
 }
 
 #[test]
-fn they_arrive_in_their_order_with_those_of_another_topic_between_them() {
+fn those_of_each_topic_arrive_in_their_order_whatever_comes_between_them() {
     run(|runtime| async move {
         // So many of one topic and of the other in turn.
         for turns in [&[2_000, 0][..], &[1, 1, 300, 2, 10, 1_500, 1_500], &[0, 700, 1, 1, 299, 9]] {
@@ -52,10 +59,10 @@ fn they_arrive_in_their_order_with_those_of_another_topic_between_them() {
                     events.extend(numbers.map(|n| wire::event(topic, &wire::text(&text(n)))));
                     *said += count;
                 }
-                peer.say_all(&events.iter().map(Vec::as_slice).collect::<Vec<_>>());
+                say(&peer, events);
                 if !consumed_at_once {
                     settle().await;
-                    assert_eq!(a.stats().queued_events, events.len());
+                    assert_eq!(a.stats().queued_events, said[0] + said[1]);
                 }
                 for number in 0..said[0] {
                     assert_eq!(next(&mut texts).await.0, text(number));
@@ -116,7 +123,7 @@ fn wherever_one_is_malformed_the_others_arrive_and_all_are_consumed() {
                 }
                 wire::event(topic, &payload)
             });
-            peer.say_all(&events.collect::<Vec<_>>().iter().map(Vec::as_slice).collect::<Vec<_>>());
+            say(&peer, events);
             for number in (0..MANY).filter(|&number| number != malformed) {
                 assert_eq!(next(&mut texts).await.0, text(number));
             }
