@@ -3,7 +3,7 @@
 //! for several consumers it encodes a batch once. Large payloads are written from where they lie, and
 //! read to where they stay, behind three numbers that are not encoded.
 
-mod socket;
+pub(super) mod socket;
 
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;

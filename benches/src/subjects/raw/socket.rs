@@ -10,7 +10,7 @@ use crate::Result;
 use crate::payload::Parcel;
 
 /// How much is gathered before a write, and half of what is read at a time at most.
-const CHUNK: usize = 103 * 1024;
+pub(in crate::subjects) const CHUNK: usize = 103 * 1024;
 
 /// What comes before a large payload: its parcel's numbers, and its length.
 const HEAD: usize = 24;
@@ -87,17 +87,17 @@ fn there(count: usize) -> Result<usize> {
 
 /// What is gathered to be written. There is room for the answers to all that an [`Incoming`] holds.
 #[derive(Debug)]
-pub(super) struct Outgoing {
+pub(in crate::subjects) struct Outgoing {
     bytes: Vec<u8>,
     end: usize,
 }
 
 impl Outgoing {
-    pub(super) fn new() -> Self {
+    pub(in crate::subjects) fn new() -> Self {
         Self { bytes: vec![0; 2 * CHUNK], end: 0 }
     }
 
-    pub(super) fn push(&mut self, value: &impl Serialize) -> Result<()> {
+    pub(in crate::subjects) fn push(&mut self, value: &impl Serialize) -> Result<()> {
         let (_, room) = self.bytes.split_at_mut(self.end);
         let (prefix, room) = room.split_first_chunk_mut::<4>().ok_or("no room for a length")?;
         let len = postcard::to_slice(value, room)?.len();
@@ -106,8 +106,14 @@ impl Outgoing {
         Ok(())
     }
 
-    pub(super) fn is_full(&self) -> bool {
+    pub(in crate::subjects) fn is_full(&self) -> bool {
         self.end >= CHUNK
+    }
+
+    /// Takes out everything, to be written before there is more.
+    pub(in crate::subjects) fn take(&mut self) -> &[u8] {
+        let end = std::mem::take(&mut self.end);
+        &self.bytes[..end]
     }
 
     /// Writes everything to each of the sockets.
