@@ -190,7 +190,7 @@ impl FrameDecoder {
                     buffer.resize(len, 0);
                 }
             }
-            // To grow an empty one would be slower.
+            // Others keep it, or it is empty: to grow it would be slower.
             _ => {
                 let mut buffer = vec![0; len];
                 buffer[..left.len()].copy_from_slice(&self.buffer[left]);
