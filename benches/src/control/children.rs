@@ -1,7 +1,8 @@
 //! The producer's side.
 
+use std::os::fd::OwnedFd;
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::process::{Child, Command};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -76,6 +77,23 @@ impl Children {
     /// One cannot be run.
     pub fn start_all(&mut self) -> Result<()> {
         (0..self.count()).try_for_each(|index| self.start(self.command(index)?))
+    }
+
+    /// Starts all consumers, each with a socket as its standard input. Returns the other ends.
+    ///
+    /// # Errors
+    ///
+    /// One cannot be run.
+    pub fn start_with_sockets(&mut self) -> Result<Vec<UnixStream>> {
+        let indices = 0..self.count();
+        let start = |index| {
+            let (near, far) = UnixStream::pair()?;
+            let mut command = self.command(index)?;
+            command.stdin(Stdio::from(OwnedFd::from(far)));
+            self.start(command)?;
+            Ok(near)
+        };
+        indices.map(start).collect()
     }
 
     /// Waits, blocking, until all consumers are ready.

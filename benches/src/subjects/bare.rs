@@ -1,10 +1,8 @@
 //! Bare smol sockets: what the runtime itself costs.
 
 use std::future::poll_fn;
-use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::pin::Pin;
-use std::process::Stdio;
 
 use rustix::io::dup;
 use serde::{Serialize, de::DeserializeOwned};
@@ -37,14 +35,9 @@ impl Subject for BareSmol {
             return Ok(Answer::cannot(why));
         }
         let mut children = Children::new(self, case)?;
-        let mut sockets = Vec::new();
-        for index in 0..children.count() {
-            let (near, far) = UnixStream::pair()?;
-            let mut command = children.command(index)?;
-            command.stdin(Stdio::from(OwnedFd::from(far)));
-            children.start(command)?;
-            sockets.push(Socket::new(near, case)?);
-        }
+        let sockets = children.start_with_sockets()?.into_iter();
+        let mut sockets: Vec<_> =
+            sockets.map(|stream| Socket::new(stream, case)).collect::<Result<_>>()?;
         children.wait_until_ready()?;
         let outcome = match case.work {
             Work::OneWay { .. } => {

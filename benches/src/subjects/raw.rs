@@ -5,9 +5,7 @@
 
 pub(super) mod socket;
 
-use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
-use std::process::Stdio;
 use std::time::Duration;
 
 use rustix::io::dup;
@@ -38,14 +36,10 @@ impl Subject for Raw {
             return Ok(Answer::cannot(why));
         }
         let mut children = Children::new(self, case)?;
-        let mut sockets = Vec::new();
-        for index in 0..children.count() {
-            let (near, far) = UnixStream::pair()?;
-            let mut command = children.command(index)?;
-            command.stdin(Stdio::from(OwnedFd::from(far)));
-            children.start(command)?;
-            sockets.push(Socket::new(near, case.waits == Waits::Polling)?);
-        }
+        let polls = case.waits == Waits::Polling;
+        let sockets = children.start_with_sockets()?.into_iter();
+        let sockets: Vec<_> =
+            sockets.map(|stream| Socket::new(stream, polls)).collect::<Result<_>>()?;
         children.wait_until_ready()?;
         let outcome = produce(case, &sockets, &mut children)?;
         drop(sockets);

@@ -94,7 +94,7 @@ fn what_fills_a_read_stays_there_until_it_is_consumed_and_what_does_not_is_copie
             peer.pipe().places.clear();
             say_texts(&peer, topic, (0..events).map(text));
             settle().await;
-            // The last is of the read that finds nothing more.
+            // That of the first read; what follows may find nothing more.
             peer.pipe().places[0]
         };
         let [few, as_few] = [place_of(20).await, place_of(20).await];
