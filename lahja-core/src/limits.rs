@@ -27,8 +27,11 @@ pub struct Limits {
     /// The deepest nesting of an event's value. Default: 64.
     pub depth: usize,
     /// What each peer may send on each topic before this endpoint has consumed it, in bytes: those of
-    /// the encoded events, and 16 for each. One event may exceed it. Small events wait in memory of which
-    /// those that came together fill half at least, until the last of them is consumed. Default: 384 KiB.
+    /// the encoded events, and 16 for each. One event may exceed it. Default: 384 KiB.
+    ///
+    /// Small events that go to a single stream, or to a handler that is no future, wait as they came, in
+    /// memory of which those that came together fill half at least. It is freed once their consumer has
+    /// asked for one behind the last of them.
     pub window: u32,
     /// What may wait for one connection's transport, in bytes, before events and responses wait
     /// to be queued. One frame may exceed it. Default: 512 KiB.

@@ -61,7 +61,8 @@ pub trait FrameReader: Send + 'static {
     ///
     /// That is faster than to take one after the other. A transport that does not do it leaves them to
     /// [`next_frame`](Self::next_frame), as it leaves a frame with which something is wrong. Only a
-    /// [`FrameDecoder`](crate::FrameDecoder) makes [`ArrivedFrames`].
+    /// [`FrameDecoder`](crate::FrameDecoder) makes [`ArrivedFrames`]. A reader that wraps another returns
+    /// what that one has returned.
     fn next_alike(
         &mut self,
         header: [u8; 3],

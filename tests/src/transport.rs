@@ -87,6 +87,7 @@ macro_rules! transport_tests {
         $crate::transport_tests! { $pair;
             frames_arrive_whole_and_in_order,
             a_frame_may_begin_and_end_anywhere_in_what_is_read,
+            what_is_taken_together_comes_next_and_stays_as_it_came,
             frames_arrive_while_the_other_end_waits_for_them,
             both_directions_are_full_at_once_without_a_deadlock,
             a_full_direction_does_not_hold_up_the_other,

@@ -2,7 +2,7 @@
 
 use super::input::Input;
 use crate::error::FrameError;
-use crate::frame::{FrameBuffer, FrameDecoder, PREFIX_LEN, READ_CHUNK};
+use crate::frame::{ArrivedFrames, FrameBuffer, FrameDecoder, PREFIX_LEN, READ_CHUNK};
 
 /// Decodes bytes that come in pieces, or frames that are written in pieces.
 ///
@@ -89,21 +89,32 @@ fn decode_pieces(bytes: &[u8], max_frame: usize, pieces: &[usize]) -> Found {
             assert_eq!(end, Ok(()), "whole frames are taken");
             let is_alike = |content: &[u8]| content.starts_with(&header) && content.len() % 7 > 0;
             assert!(alike.iter().all(|content| is_alike(content)));
-            match alike.len() % 2 {
-                0 => kept.clear(),
-                _ => kept.push(frames),
+            found.extend_from_slice(&alike);
+            kept.push((frames, alike));
+            if kept.len() > pieces.len() {
+                check_and_drop(&mut kept, max_frame);
             }
-            found.extend(alike);
         }
         if rest.is_empty() {
             break;
         }
     }
+    check_and_drop(&mut kept, max_frame);
     (found, decoder.finish())
 }
 
-/// Hands bytes over as a reader does that fills the space itself, or as a whole.
+/// Frames that are kept stay as they came, whatever comes later.
+fn check_and_drop(kept: &mut Vec<(ArrivedFrames, Vec<Vec<u8>>)>, max_frame: usize) {
+    for (frames, alike) in kept.drain(..) {
+        assert_eq!(find_all(&frames, max_frame), (alike, Ok(())));
+    }
+}
+
+/// Hands bytes over as a reader does that fills the space itself, or as a whole, or in their memory.
 fn feed(decoder: &mut FrameDecoder, bytes: &[u8]) {
+    if bytes.len() % 3 == 1 {
+        return decoder.take_over(bytes.to_vec());
+    }
     let space = decoder.space();
     assert!(!space.is_empty());
     if bytes.len() % 2 == 1 || bytes.len() > space.len() {

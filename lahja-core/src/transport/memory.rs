@@ -144,3 +144,29 @@ impl fmt::Debug for MemoryWriter {
         f.debug_struct("MemoryWriter").finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::task::Waker;
+
+    use super::*;
+
+    #[test]
+    fn a_batch_that_is_kept_stays_as_it_came() {
+        let (near, far) = memory_pair();
+        let (_, mut writer) = near.split();
+        let (mut reader, _) = far.split();
+        reader.set_max_frame(100);
+        let mut context = Context::from_waker(Waker::noop());
+        let mut take_batch = |content: &[u8]| {
+            let mut frames = FrameBuffer::new();
+            frames.push(content);
+            assert!(matches!(writer.poll_write(&mut context, &mut frames), Poll::Ready(Ok(()))));
+            assert!(matches!(reader.poll_fill(&mut context), Poll::Ready(Ok(true))));
+            reader.next_alike(*b"abc", |_| true).unwrap()
+        };
+        let [first, second] = [b"abc one", b"abc two"].map(|content| take_batch(content));
+        assert_eq!(*first, *b"\x07\0\0\0abc one");
+        assert_eq!(*second, *b"\x07\0\0\0abc two");
+    }
+}

@@ -57,6 +57,64 @@ pub async fn a_frame_may_begin_and_end_anywhere_in_what_is_read<N: Transport, F:
     drop(sending.joined());
 }
 
+pub async fn what_is_taken_together_comes_next_and_stays_as_it_came<N: Transport, F: Transport>(
+    near: N,
+    far: F,
+) {
+    const HEADER: [u8; 3] = *b"abc";
+    const COUNT: usize = 1_000;
+    fn is_alike(number: usize) -> bool {
+        number % 50 > 0
+    }
+    fn frame(number: usize) -> Vec<u8> {
+        let mut frame = content(number, HEADER.len() + number * 37 % 400);
+        if is_alike(number) {
+            frame[..HEADER.len()].copy_from_slice(&HEADER);
+        }
+        frame
+    }
+    let (_, mut sender) = split(near);
+    let (mut receiver, _writer) = split(far);
+    let sending = apart(async move {
+        for number in 0..COUNT {
+            sender.frames.push(&frame(number));
+            if number % 100 == 99 {
+                sender.flush().await.unwrap();
+            }
+        }
+        sender
+    });
+    let mut kept = Vec::new();
+    let mut arrived = 0;
+    while arrived < COUNT {
+        let first = arrived;
+        let together = receiver.0.next_alike(HEADER, |len| {
+            assert_eq!(len, frame(arrived).len());
+            let agrees = len % 30 > 0;
+            arrived += usize::from(agrees);
+            agrees
+        });
+        // A transport need not take any together.
+        match together {
+            Some(frames) => kept.push((first..arrived, frames)),
+            None => {
+                assert_eq!(arrived, first, "frames {first}..{arrived} are lost");
+                assert_eq!(receiver.next().await, Some(frame(arrived)));
+                arrived += 1;
+            }
+        }
+    }
+    // Though what came later has been read.
+    for (numbers, frames) in kept {
+        assert!(numbers.clone().all(is_alike), "not all of {numbers:?} are alike");
+        let sent = numbers.clone().map(frame);
+        let sent =
+            sent.flat_map(|frame| [(frame.len() as u32).to_le_bytes().to_vec(), frame].concat());
+        assert!(frames.iter().copied().eq(sent), "{numbers:?} are not as they were sent");
+    }
+    drop(sending.joined());
+}
+
 pub async fn frames_arrive_while_the_other_end_waits_for_them<N: Transport, F: Transport>(
     near: N,
     far: F,

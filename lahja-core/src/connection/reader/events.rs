@@ -74,7 +74,7 @@ impl Inbound<'_> {
     }
 
     /// Takes the events that go on with the run, if one is under way. In a row they need no look at
-    /// who is subscribed: what changes meanwhile counts from the next batch on.
+    /// who is subscribed: what changes meanwhile counts from the next run on.
     pub(super) fn go_on<R: FrameReader>(&mut self, reader: &mut R) {
         let Some(run) = &mut self.run else { return };
         let room = run.gathered.inlet().room();

@@ -114,8 +114,8 @@ fn what_fills_a_read_stays_there_until_it_is_consumed_and_what_does_not_is_copie
 #[test]
 fn wherever_one_is_malformed_the_others_arrive_and_all_are_consumed() {
     run(|runtime| async move {
-        let (a, mut texts, peer, topic) = subscribed::<Text>(&runtime, limits(4_000)).await;
-        for (before, malformed) in [0, 1, 2, 300, MANY - 1].into_iter().enumerate() {
+        let (a, mut texts, peer, topic) = subscribed::<Text>(&runtime, limits(5_000)).await;
+        for (before, malformed) in [0, 1, 2, 298, 299, 300, MANY - 1].into_iter().enumerate() {
             let events = (0..MANY).map(|number| {
                 let mut payload = wire::text(&text(number));
                 if number == malformed {
@@ -157,14 +157,18 @@ fn a_stream_that_is_dropped_amid_them_gives_back_the_credit_of_what_is_left() {
 #[test]
 fn those_beyond_the_window_are_the_peers_fault_and_those_before_arrive() {
     run(|runtime| async move {
-        let (a, mut texts, peer, topic) = subscribed::<Text>(&runtime, limits(300)).await;
-        say_texts(&peer, topic, (0..MANY).map(text));
-        settle().await;
-        assert!(!a.is_connected_to("x"));
-        for number in 0..300 {
-            assert_eq!(next(&mut texts).await.0, text(number));
+        // What exceeds the window is one like those before it, or a long one.
+        for window in [200, 300] {
+            let limits = limits(window as u64);
+            let (a, mut texts, peer, topic) = subscribed::<Text>(&runtime, limits).await;
+            say_texts(&peer, topic, (0..MANY).map(text));
+            settle().await;
+            assert!(!a.is_connected_to("x"));
+            for number in 0..window {
+                assert_eq!(next(&mut texts).await.0, text(number));
+            }
+            assert!(poll_once(texts.next()).await.is_none());
         }
-        assert!(poll_once(texts.next()).await.is_none());
     });
 }
 
