@@ -22,7 +22,7 @@ use crate::sync::{
 };
 
 pub(crate) use charge::{Charge, Credit};
-pub(crate) use packed::{Gathered, MAX_PACKED, Packed, Unpacking};
+pub(crate) use packed::{MAX_PACKED, Packed, Row, Unpacking};
 pub(crate) use whole::Whole;
 
 use charge::LocalRoom;

@@ -55,13 +55,13 @@ pub trait FrameReader: Send + 'static {
     /// The bytes are no frames.
     fn next_frame(&mut self) -> Result<Option<&[u8]>, FrameError>;
 
-    /// Takes the frames that come next, as long as they have arrived as a whole and their contents
-    /// begin with `header`, and `take` agrees, which is asked of each such frame, in order, with the
-    /// length of its content in bytes. Returns exactly the frames that it agreed to, `None` if to none.
+    /// Takes the frames that come next, as long as each has arrived as a whole, its content begins with
+    /// `header`, and `take` agrees. That is asked about each such frame, in order, with the length of its
+    /// content in bytes. Returns exactly the frames that it agreed to, or `None` if there are none.
     ///
-    /// That is faster than to take one after the other. A transport that does not do it leaves them to
-    /// [`next_frame`](Self::next_frame), as it leaves a frame with which something is wrong. Only a
-    /// [`FrameDecoder`](crate::FrameDecoder) makes [`ArrivedFrames`]. A reader that wraps another returns
+    /// This is faster than taking one after the other. By default it takes none, and leaves them to
+    /// [`next_frame`](Self::next_frame), as frames with which something is wrong always are. Only a
+    /// [`FrameDecoder`](crate::FrameDecoder) makes [`ArrivedFrames`]; a reader that wraps another returns
     /// what that one has returned.
     fn next_alike(
         &mut self,

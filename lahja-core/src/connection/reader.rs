@@ -97,7 +97,7 @@ struct Inbound<'a> {
     // The numbers of the entries that may have something staged. What comes of one type does not
     // overtake that of another: packed events are queued together, and before anything else that comes.
     open: Vec<u32>,
-    // The run at hand, which is that of an open entry.
+    // That of an open entry.
     run: Option<Run>,
     wakes: Wakes,
     polling: Polling,

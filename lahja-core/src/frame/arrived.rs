@@ -8,11 +8,11 @@ use std::sync::Arc;
 /// copy.
 const LEAST_KEPT: usize = 16 * 1024;
 
-/// Whole frames in a row, as they came: each is the length of its content, of four bytes, the lowest
-/// first, and its content. Found by [`FrameDecoder::next_alike`](crate::FrameDecoder::next_alike).
+/// Whole frames in a row, as they came: of each the length of its content, as a `u32` in little endian,
+/// and its content. Found by [`FrameDecoder::next_alike`](crate::FrameDecoder::next_alike).
 ///
-/// They are where they were read. To keep them copies nothing, but keeps all that memory, so the next
-/// read takes other memory.
+/// They are in the memory they were read to. Keeping them copies nothing, but keeps all of that memory, so
+/// the next read takes other memory.
 pub struct ArrivedFrames {
     // Invariant: the frames are `memory[start..end]`.
     memory: Arc<Vec<u8>>,
@@ -26,8 +26,8 @@ impl ArrivedFrames {
         Self { memory, start, end }
     }
 
-    /// Tells whether to keep them is better than a copy. They fill half of the memory that they keep
-    /// then, which thus is bounded as they are.
+    /// Tells whether keeping them is better than copying them. If so, the memory that is kept is at most
+    /// twice as long as they are.
     pub(crate) fn are_worth_keeping(&self) -> bool {
         self.len() >= LEAST_KEPT && self.len() >= self.memory.capacity().div_ceil(2)
     }

@@ -65,7 +65,7 @@ impl FrameDecoder {
         if !has_space || Arc::strong_count(&self.buffer) > 1 {
             self.make_space();
         }
-        let buffer = Arc::get_mut(&mut self.buffer).expect("nobody else can have got it meanwhile");
+        let buffer = Arc::get_mut(&mut self.buffer).expect("nobody but the decoder hands it out");
         &mut buffer[self.end..]
     }
 

@@ -66,7 +66,7 @@ fn find_all(mut bytes: &[u8], max: usize) -> Found {
 fn decode_pieces(bytes: &[u8], max_frame: usize, pieces: &[usize]) -> Found {
     let mut decoder = FrameDecoder::new(max_frame);
     let mut found = Vec::new();
-    // Now and then some are kept, so that the next are read elsewhere.
+    // All are kept until there are many, so that the next are read elsewhere.
     let mut kept = Vec::new();
     let mut rest = bytes;
     for &piece in pieces.iter().cycle() {
@@ -110,7 +110,7 @@ fn check_and_drop(kept: &mut Vec<(ArrivedFrames, Vec<Vec<u8>>)>, max_frame: usiz
     }
 }
 
-/// Hands bytes over as a reader does that fills the space itself, or as a whole, or in their memory.
+/// Hands bytes over in memory of their own, as a whole, or as a reader does that fills the space itself.
 fn feed(decoder: &mut FrameDecoder, bytes: &[u8]) {
     if bytes.len() % 3 == 1 {
         return decoder.take_over(bytes.to_vec());

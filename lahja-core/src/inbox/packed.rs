@@ -1,6 +1,6 @@
 //! Events of a peer that are queued as they came, and decoded when they are consumed.
 //!
-//! A batch of small events so costs an allocation or two in the queue, and the allocations of each are
+//! A batch of small events thus costs an allocation or two in the queue, and the allocations of each are
 //! made and freed while they are in the cache of whoever consumes it. A few are decoded at a time:
 //! a processor waits if it is to read in large pieces what it has just written in small ones, which
 //! a few events later is over.
@@ -30,27 +30,28 @@ const AT_ONCE: usize = 6;
 /// So many bytes into what is decoded at a time no other event begins, which bounds what they claim.
 const AT_ONCE_BYTES: usize = 1024;
 
-/// Plain events of one topic from one peer, while others may join them. Their credit comes back once they
-/// are packed, and not if they are dropped before.
-pub(crate) struct Gathered {
+/// Plain events of one topic from one peer, which others may join. It is packed before the reader waits
+/// or runs a user's code: its credit, which only [`Packed`] gives back, would be lost with it.
+pub(crate) struct Row {
     inlet: Arc<Inlet>,
+    max_depth: usize,
     // Invariant: the frames of `count` events.
     bytes: Vec<u8>,
     count: usize,
 }
 
-impl Gathered {
+impl Row {
     /// Begins with none, and has room for `capacity` bytes.
-    pub(crate) fn new(inlet: Arc<Inlet>, capacity: usize) -> Self {
-        Self { inlet, bytes: Vec::with_capacity(capacity), count: 0 }
+    pub(crate) fn new(inlet: Arc<Inlet>, max_depth: usize, capacity: usize) -> Self {
+        Self { inlet, max_depth, bytes: Vec::with_capacity(capacity), count: 0 }
     }
 
     /// Returns where the events come in.
-    pub(crate) fn inlet(&self) -> &Arc<Inlet> {
+    pub(crate) fn inlet(&self) -> &Inlet {
         &self.inlet
     }
 
-    /// Returns how many bytes their frames have.
+    /// Returns the length of their frames, in bytes.
     pub(crate) fn len(&self) -> usize {
         self.bytes.len()
     }
@@ -64,20 +65,25 @@ impl Gathered {
         self.count += 1;
     }
 
-    /// Appends so many, as their frames came.
+    /// Appends `count` more, as their frames came.
     pub(crate) fn extend(&mut self, frames: &[u8], count: usize) {
         self.bytes.extend_from_slice(frames);
         self.count += count;
     }
 
-    /// Packs them.
-    pub(crate) fn pack(self, max_depth: usize) -> Packed {
-        Packed::new(self.inlet, max_depth, Frames::Copied(half_full(self.bytes)), self.count)
+    /// Packs `count` events that come behind these, and are left where they came.
+    pub(crate) fn pack_arrived(&self, frames: ArrivedFrames, count: usize) -> Packed {
+        Packed::new(self.inlet.clone(), self.max_depth, Frames::Arrived(frames), count)
+    }
+
+    /// Ends it: no more events join.
+    pub(crate) fn pack(self) -> Packed {
+        Packed::new(self.inlet, self.max_depth, Frames::Copied(trimmed(self.bytes)), self.count)
     }
 }
 
 /// Moves bytes to less memory, unless they fill half of theirs.
-fn half_full(mut bytes: Vec<u8>) -> Vec<u8> {
+fn trimmed(mut bytes: Vec<u8>) -> Vec<u8> {
     bytes.shrink_to(2 * bytes.len());
     bytes
 }
@@ -86,7 +92,7 @@ fn half_full(mut bytes: Vec<u8>) -> Vec<u8> {
 pub(crate) struct Packed {
     inlet: Arc<Inlet>,
     max_depth: usize,
-    // Invariant: those of plain events, from `start` and from `undecoded` on.
+    // Invariant: whole ones of plain events; one begins at `start`, and one at `undecoded`, or they end.
     frames: Frames,
     // How many of them came in, those that are consumed included.
     count: usize,
@@ -105,16 +111,6 @@ enum Frames {
 }
 
 impl Packed {
-    /// Packs so many plain events that are left where they came.
-    pub(crate) fn arrived(
-        inlet: Arc<Inlet>,
-        max_depth: usize,
-        frames: ArrivedFrames,
-        count: usize,
-    ) -> Self {
-        Self::new(inlet, max_depth, Frames::Arrived(frames), count)
-    }
-
     fn new(inlet: Arc<Inlet>, max_depth: usize, frames: Frames, count: usize) -> Self {
         Self { inlet, max_depth, frames, count, start: 0, undecoded: 0, failure: None, consumed: 0 }
     }
@@ -251,13 +247,13 @@ impl<E: Event> Unpacking<E> {
 
 #[cfg(test)]
 mod tests {
-    use super::half_full;
+    use super::trimmed;
 
     #[test]
     fn what_waits_fills_half_of_its_memory() {
         let mut bytes = Vec::with_capacity(1 << 16);
         bytes.extend([7; 100]);
-        let bytes = half_full(bytes);
+        let bytes = trimmed(bytes);
         assert!(bytes.capacity() <= 200);
         assert_eq!(bytes, [7; 100]);
     }

@@ -50,7 +50,7 @@ struct Pipe {
     /// Whether the peer says nothing more.
     is_over: bool,
     reader: Option<Waker>,
-    /// To where the endpoint has read.
+    /// The addresses to which the endpoint has read.
     places: Vec<usize>,
     /// What the endpoint has written and the peer has not heard.
     written: VecDeque<u8>,

@@ -104,7 +104,7 @@ pub async fn what_is_taken_together_comes_next_and_stays_as_it_came<N: Transport
             }
         }
     }
-    // Though what came later has been read.
+    // What was kept is as it was sent, though more has been read since.
     for (numbers, frames) in kept {
         assert!(numbers.clone().all(is_alike), "not all of {numbers:?} are alike");
         let sent = numbers.clone().map(frame);

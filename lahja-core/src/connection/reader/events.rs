@@ -6,7 +6,7 @@ use super::Inbound;
 use crate::connection::Inlet;
 use crate::credit::charge;
 use crate::error::{PayloadError, ProtocolError};
-use crate::inbox::{Gathered, MAX_PACKED, Packed};
+use crate::inbox::{MAX_PACKED, Row};
 use crate::message::{Message, PlainHeader};
 use crate::reply::Reply;
 use crate::sync::lock;
@@ -17,27 +17,27 @@ use crate::transport::FrameReader;
 pub(super) struct Entry {
     inlet: Arc<Inlet>,
     stage: Box<dyn AnyStage>,
-    // Behind what is staged, unless it is of the run at hand.
-    gathered: Option<Gathered>,
-    // How many bytes were gathered the last time.
+    // Behind what is staged; `None` while the run at hand has it.
+    row: Option<Row>,
+    // How long the last one was, in bytes: the next gets room for as much.
     expected: usize,
-    // Whether something may be staged or gathered.
+    // Whether something may be staged or in a row.
     is_open: bool,
 }
 
-/// Events of one topic that ask for nothing, for a subscription that takes them as they came.
+/// The row at hand, of events that ask for nothing, for a subscription that takes them as they came.
 pub(super) struct Run {
     number: u32,
     header: PlainHeader,
-    gathered: Gathered,
+    row: Row,
 }
 
 impl Entry {
-    /// Stages the events of the run, if there is one.
-    fn end_run(&mut self, max_depth: usize) {
-        if let Some(gathered) = self.gathered.take() {
-            self.expected = gathered.len();
-            self.stage.stage_packed(gathered.pack(max_depth));
+    /// Stages the events of the row, if there is one.
+    fn end_row(&mut self) {
+        if let Some(row) = self.row.take() {
+            self.expected = row.len();
+            self.stage.stage_packed(row.pack());
         }
     }
 }
@@ -54,7 +54,7 @@ impl Inbound<'_> {
         let held = gate.map(|gate| lock(gate));
         for &number in &self.open {
             let Some(Some(entry)) = self.entries.get_mut(number as usize) else { continue };
-            entry.end_run(self.shared.limits.depth);
+            entry.end_row();
             entry.stage.flush(&mut self.wakes, gate);
             entry.is_open = false;
         }
@@ -67,9 +67,9 @@ impl Inbound<'_> {
 
     /// Puts the run at hand where the others are.
     fn lay_down_run(&mut self) {
-        let Some(Run { number, gathered, .. }) = self.run.take() else { return };
+        let Some(Run { number, row, .. }) = self.run.take() else { return };
         if let Some(Some(entry)) = self.entries.get_mut(number as usize) {
-            entry.gathered = Some(gathered);
+            entry.row = Some(row);
         }
     }
 
@@ -77,7 +77,7 @@ impl Inbound<'_> {
     /// who is subscribed: what changes meanwhile counts from the next run on.
     pub(super) fn go_on<R: FrameReader>(&mut self, reader: &mut R) {
         let Some(run) = &mut self.run else { return };
-        let room = run.gathered.inlet().room();
+        let room = run.row.inlet().room();
         let (mut count, mut charged) = (0, 0);
         let frames = reader.next_alike(run.header, |len| {
             let len = len.saturating_sub(run.header.len());
@@ -89,22 +89,21 @@ impl Inbound<'_> {
             takes
         });
         let Some(frames) = frames else {
-            debug_assert_eq!(count, 0, "frames that were agreed to are there");
+            debug_assert_eq!(count, 0, "frames that it agreed to are missing");
             return;
         };
-        run.gathered.inlet().receive_within(charged);
+        run.row.inlet().receive_within(charged);
         self.received.frames += count as u64;
         self.received.events += count as u64;
         self.received.bytes += frames.len() as u64;
         if !frames.are_worth_keeping() {
-            return run.gathered.extend(&frames, count);
+            return run.row.extend(&frames, count);
         }
-        // It ends the run: little else can be in what was read.
-        let (number, depth) = (run.number, self.shared.limits.depth);
-        let arrived = Packed::arrived(run.gathered.inlet().clone(), depth, frames, count);
+        // They end the run: what comes behind them begins another.
+        let (number, arrived) = (run.number, run.row.pack_arrived(frames, count));
         self.lay_down_run();
         if let Some(Some(entry)) = self.entries.get_mut(number as usize) {
-            entry.end_run(depth);
+            entry.end_row();
             entry.stage.stage_packed(arrived);
         }
     }
@@ -118,8 +117,8 @@ impl Inbound<'_> {
     ) -> Result<bool, ProtocolError> {
         match &mut self.run {
             Some(run) if run.number == number && payload.len() <= MAX_PACKED => {
-                run.gathered.inlet().receive(payload.len())?;
-                run.gathered.push(content);
+                run.row.inlet().receive(payload.len())?;
+                run.row.push(content);
                 return Ok(true);
             }
             _ => self.lay_down_run(),
@@ -127,11 +126,11 @@ impl Inbound<'_> {
         let Some(Some(entry)) = self.entries.get_mut(number as usize) else {
             return Ok(false);
         };
-        match &entry.gathered {
+        match &entry.row {
             Some(_) if payload.len() <= MAX_PACKED => {
                 entry.inlet.receive(payload.len())?;
-                if let Some(gathered) = entry.gathered.take() {
-                    self.take_up_run(number, gathered, content);
+                if let Some(row) = entry.row.take() {
+                    self.take_up_run(number, row, content);
                 }
             }
             _ => self.begin_run(number, content, payload)?,
@@ -164,16 +163,16 @@ impl Inbound<'_> {
             entry.is_open = true;
             self.open.push(number);
         }
-        let gathered = Gathered::new(entry.inlet.clone(), expected);
-        self.take_up_run(number, gathered, content);
+        let row = Row::new(entry.inlet.clone(), self.shared.limits.depth, expected);
+        self.take_up_run(number, row, content);
         Ok(())
     }
 
     /// Goes on with a run, and the event that comes next.
-    fn take_up_run(&mut self, number: u32, mut gathered: Gathered, content: &[u8]) {
-        gathered.push(content);
+    fn take_up_run(&mut self, number: u32, mut row: Row, content: &[u8]) {
+        row.push(content);
         let header = Message::plain_event(number, None).expect("it is a plain event's");
-        self.run = Some(Run { number, header, gathered });
+        self.run = Some(Run { number, header, row });
     }
 
     /// Finds what a number stands for and keeps it at hand.
@@ -186,7 +185,7 @@ impl Inbound<'_> {
             self.entries[index] = self.connection.inlet(number).map(|inlet| Entry {
                 stage: inlet.topic.clone().stage(inlet.clone()),
                 inlet,
-                gathered: None,
+                row: None,
                 expected: 0,
                 is_open: false,
             });
@@ -238,7 +237,7 @@ impl Inbound<'_> {
         self.lay_down_run();
         self.stage_alone(number);
         let Some(Some(entry)) = self.entries.get_mut(number as usize) else { return };
-        entry.end_run(self.shared.limits.depth);
+        entry.end_row();
         let inlet = &entry.inlet;
         let mut reply = request.map(|id| {
             let connection = self.connection.clone();
