@@ -29,9 +29,9 @@ pub struct Limits {
     /// What each peer may send on each topic before this endpoint has consumed it, in bytes: those of
     /// the encoded events, and 16 for each. One event may exceed it. Default: 384 KiB.
     ///
-    /// Small events that go to a single stream, or to a handler that returns no future, wait as they came.
-    /// Those that came together share memory of at most twice their length, which is freed when their
-    /// consumer asks for an event behind the last of them.
+    /// Small events wait as they came if their topic has one subscription here, which loses nothing and has
+    /// no predicate. Those that came together share memory of at most twice their length, which is freed
+    /// when the consumer asks for another event after the last of them.
     pub window: u32,
     /// What may wait for one connection's transport, in bytes, before events and responses wait
     /// to be queued. One frame may exceed it. Default: 512 KiB.
@@ -60,7 +60,7 @@ pub struct Limits {
     /// Handshakes that a server conducts at once; one more ends the oldest. Default: 64.
     pub handshakes: usize,
     /// How long a connection that finds nothing to read asks its transport again before it sleeps,
-    /// if that has paid lately. It makes whatever comes within that time some ten times faster, as
+    /// if that has paid lately. It makes whatever comes within that time several times faster, as
     /// waking a sleeping process takes longer than the rest of a round trip, and costs the time of
     /// a core while frames come that often. After a read of 128 frames or more it sleeps at once: to be
     /// woken is little for each of so many. Zero turns it off, and so does a single core.

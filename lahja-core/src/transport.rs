@@ -56,13 +56,14 @@ pub trait FrameReader: Send + 'static {
     fn next_frame(&mut self) -> Result<Option<&[u8]>, FrameError>;
 
     /// Takes the frames that come next, as long as each has arrived as a whole, its content begins with
-    /// `header`, and `take` agrees. That is asked about each such frame, in order, with the length of its
-    /// content in bytes. Returns exactly the frames that it agreed to, or `None` if there are none.
+    /// `header`, and `take` agrees to it. `take` is called once for each frame of which the first two hold,
+    /// in order, with the length of its content in bytes. Returns exactly the frames that it agreed to, or
+    /// `None` if there are none.
     ///
     /// This is faster than taking one after the other. By default it takes none, and leaves them to
     /// [`next_frame`](Self::next_frame), as frames with which something is wrong always are. Only a
-    /// [`FrameDecoder`](crate::FrameDecoder) makes [`ArrivedFrames`]; a reader that wraps another returns
-    /// what that one has returned.
+    /// [`FrameDecoder`](crate::FrameDecoder) makes [`ArrivedFrames`]; a reader that wraps another passes
+    /// the call on.
     fn next_alike(
         &mut self,
         header: [u8; 3],

@@ -97,7 +97,7 @@ struct Inbound<'a> {
     // The numbers of the entries that may have something staged. What comes of one type does not
     // overtake that of another: packed events are queued together, and before anything else that comes.
     open: Vec<u32>,
-    // That of an open entry.
+    // The run at hand, if any. Invariant: its number is in `open`.
     run: Option<Run>,
     wakes: Wakes,
     polling: Polling,

@@ -66,7 +66,7 @@ fn find_all(mut bytes: &[u8], max: usize) -> Found {
 fn decode_pieces(bytes: &[u8], max_frame: usize, pieces: &[usize]) -> Found {
     let mut decoder = FrameDecoder::new(max_frame);
     let mut found = Vec::new();
-    // All are kept until there are many, so that the next are read elsewhere.
+    // A few are kept at a time, so that what comes next is read elsewhere.
     let mut kept = Vec::new();
     let mut rest = bytes;
     for &piece in pieces.iter().cycle() {

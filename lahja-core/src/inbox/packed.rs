@@ -30,8 +30,9 @@ const AT_ONCE: usize = 6;
 /// So many bytes into what is decoded at a time no other event begins, which bounds what they claim.
 const AT_ONCE_BYTES: usize = 1024;
 
-/// Plain events of one topic from one peer, which others may join. It is packed before the reader waits
-/// or runs a user's code: its credit, which only [`Packed`] gives back, would be lost with it.
+/// Plain events of one topic from one peer, to which more are added as they come. It is packed before the
+/// reader awaits anything, decodes a payload or calls a predicate. Only [`Packed`] gives credit back: a row
+/// is dropped only with its connection, whose credit ends with it.
 pub(crate) struct Row {
     inlet: Arc<Inlet>,
     max_depth: usize,
