@@ -12,7 +12,7 @@ use lahja_contract::puppet::{Number, Order, Report, order, until_gone};
 use lahja_contract::roles::{DEAF, PARENT, PUPPET, told};
 use lahja_contract::scratch::Scratch;
 use lahja_contract::{Stage, Subject};
-use lahja_smol::{EventBus, SpawnError, UnixConnector, UnixListener};
+use lahja_smol::{EventBus, Limits, SpawnError, UnixConnector, UnixListener};
 use smol::future::{block_on, poll_once};
 
 use crate::other::{self, Other};
@@ -102,23 +102,27 @@ async fn what_the_system_took_arrives_though_its_sender_was_killed(stage: Stage<
         other::report("sent").await;
         return;
     }
-    let scratch = Scratch::new();
-    let socket = scratch.join("socket");
-    let server = stage.build("server", |server| server);
-    server.serve(UnixListener::bind_on(stage.platform(), &socket).unwrap()).detach();
-    let mut numbers = server.stream::<Number>();
-    let mut sender = Other::start(socket.to_str().unwrap());
-    assert_eq!(sender.reported().await, "connected");
-    server.wait_until_connected_to("sender").await;
-    // No task of this process has a turn until the sender is dead.
-    sender.go_on();
-    assert_eq!(block_on(sender.reported()), "sent");
-    drop(sender);
-    assert!(poll_once(numbers.next()).await.is_none());
-    until_gone(&server, "sender").await;
-    for number in 0..EVENTS {
-        let event = poll_once(numbers.next()).await.expect("it has arrived");
-        assert_eq!(event.unwrap().unwrap().0, number);
+    let mut no_polling = Limits::default();
+    no_polling.poll_for = Duration::ZERO;
+    for limits in [no_polling, Limits::default()] {
+        let scratch = Scratch::new();
+        let socket = scratch.join("socket");
+        let server = stage.limited("server", &limits);
+        server.serve(UnixListener::bind_on(stage.platform(), &socket).unwrap()).detach();
+        let mut numbers = server.stream::<Number>();
+        let mut sender = Other::start(socket.to_str().unwrap());
+        assert_eq!(sender.reported().await, "connected");
+        server.wait_until_connected_to("sender").await;
+        // No task of this process has a turn until the sender is dead.
+        sender.go_on();
+        assert_eq!(block_on(sender.reported()), "sent");
+        drop(sender);
+        assert!(poll_once(numbers.next()).await.is_none());
+        until_gone(&server, "sender").await;
+        for number in 0..EVENTS {
+            let event = poll_once(numbers.next()).await.expect("it has arrived");
+            assert_eq!(event.unwrap().unwrap().0, number);
+        }
     }
 }
 
