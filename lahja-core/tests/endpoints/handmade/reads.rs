@@ -18,6 +18,13 @@ const CHARGE: u64 = 200 + 2 + 16;
 #[event(name = "handmade.Other")]
 struct Other(String);
 
+#[derive(Debug, Serialize, Deserialize)]
+struct Nested(Option<Box<Nested>>);
+
+#[derive(Debug, Serialize, Deserialize, Event)]
+#[event(name = "handmade.Deep")]
+struct Deep(String, Nested);
+
 fn limits(events: u64) -> Limits {
     let mut limits = Limits::default();
     limits.window = u32::try_from(events * CHARGE).unwrap();
@@ -128,6 +135,30 @@ fn wherever_one_is_malformed_the_others_arrive_and_all_are_consumed() {
                 assert_eq!(next(&mut texts).await.0, text(number));
             }
             assert!(poll_once(texts.next()).await.is_none());
+            assert_eq!(a.stats().malformed_payloads, before as u64 + 1);
+            assert_eq!(a.stats().unconsumed_bytes, 0);
+        }
+    });
+}
+
+#[test]
+fn what_is_nested_too_deeply_is_malformed_whether_it_was_copied_or_stays_where_it_came() {
+    run(|runtime| async move {
+        let mut limits = limits(4_000);
+        limits.depth = 20;
+        let (a, mut events, peer, topic) = subscribed::<Deep>(&runtime, limits).await;
+        // Reads take more once the second of these has come, so that the third is left there.
+        for (before, count) in [3, MANY, MANY / 2].into_iter().enumerate() {
+            let said = (0..count).map(|number| {
+                let depth = if number == 1 { 100 } else { 1 };
+                let nested = [vec![1; depth], vec![0]].concat();
+                wire::event(topic, &[wire::text(&text(number)), nested].concat())
+            });
+            say(&peer, said);
+            for number in (0..count).filter(|&number| number != 1) {
+                assert_eq!(next(&mut events).await.0, text(number));
+            }
+            assert!(poll_once(events.next()).await.is_none());
             assert_eq!(a.stats().malformed_payloads, before as u64 + 1);
             assert_eq!(a.stats().unconsumed_bytes, 0);
         }
