@@ -37,7 +37,9 @@ pub fn main(subjects: &[&dyn Subject]) -> Result<()> {
             find(subjects, subject)?.child(&case, index.parse()?)
         }
         ["plot", file, directory] => {
-            report::plot(&report::load(Path::new(file))?, Path::new(directory))
+            let (results, directory) = (report::load(Path::new(file))?, Path::new(directory));
+            report::prepare(directory)?;
+            report::plot(&results, directory)
         }
         ["check", file] => check::check(&report::load(Path::new(file))?),
         options => controller::run(subjects, &Options::read(options)?),

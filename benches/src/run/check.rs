@@ -3,7 +3,7 @@
 use crate::Result;
 use crate::case::Threads;
 use crate::plan::{Against, Experiment, Scale, groups};
-use crate::results::{ExperimentResults, Results};
+use crate::results::{Results, SubjectResults, Trouble};
 
 /// Checks that there is a positive figure for every experiment, of whatever it is compared with and
 /// of lahja on each runtime, and that none of these has failed in a later repeat.
@@ -15,7 +15,7 @@ pub(super) fn check(results: &Results) -> Result<()> {
         .collect();
     match missing.is_empty() {
         true => Ok(()),
-        false => Err(format!("no positive figure, or a failure: {}", missing.join("; ")).into()),
+        false => Err(format!("the results are not complete: {}", missing.join("; ")).into()),
     }
 }
 
@@ -29,20 +29,29 @@ fn missing(results: &Results, experiment: &Experiment) -> Vec<String> {
     }
     let mut found = results.groups.iter().flat_map(|group| &group.experiments);
     let found = found.find(|found| found.experiment.name == experiment.name);
-    subjects.retain(|subject| !found.is_some_and(|found| is_positive(found, subject)));
-    subjects.iter().map(|subject| format!("{subject} in {}", experiment.name)).collect()
+    let lacks = |subject| {
+        let why = lack(found.and_then(|found| found.subject(subject)))?;
+        Some(format!("{subject} in {}: {why}", experiment.name))
+    };
+    subjects.into_iter().filter_map(lacks).collect()
 }
 
-fn is_positive(found: &ExperimentResults, subject: &str) -> bool {
-    let subject = found.subject(subject).filter(|subject| !subject.has_failed());
-    let figure = subject.and_then(|subject| subject.figure);
-    figure.is_some_and(|figure| figure.min > 0.0)
+/// Says why there is no positive figure, or what went wrong after it.
+fn lack(subject: Option<&SubjectResults>) -> Option<&str> {
+    match subject {
+        None => Some("it was not measured"),
+        Some(SubjectResults {
+            trouble: Some(Trouble::Failed(why) | Trouble::Cannot(why)), ..
+        }) => Some(why),
+        Some(SubjectResults { figure: Some(figure), .. }) if figure.min > 0.0 => None,
+        Some(_) => Some("there is no positive figure"),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::results::{GroupResults, Machine, Spread, SubjectResults, Trouble};
+    use crate::results::{ExperimentResults, GroupResults, Machine, Spread};
 
     const ALL: [&str; 4] = ["raw", "async-channel", "lahja on smol", "lahja on async-std"];
 
@@ -72,7 +81,7 @@ mod tests {
         let trouble = Some(Trouble::Failed("it broke".to_owned()));
         results.groups[0].experiments[0].subjects[2].trouble = trouble;
         let error = check(&results).unwrap_err().to_string();
-        assert!(error.contains("lahja on smol in one way"), "{error}");
+        assert!(error.contains("lahja on smol in one way: it broke"), "{error}");
     }
 
     #[test]
@@ -80,7 +89,7 @@ mod tests {
         let mut results = complete();
         let gone = results.groups[0].experiments.remove(0);
         let error = check(&results).unwrap_err().to_string();
-        assert!(error.contains(&format!("raw in {}", gone.experiment.name)), "{error}");
+        assert!(error.contains(&format!("raw in {}: it was not", gone.experiment.name)), "{error}");
     }
 
     #[test]
@@ -90,7 +99,7 @@ mod tests {
         results.groups[2].experiments[0].subjects[3].figure.as_mut().unwrap().min = 0.0;
         let error = check(&results).unwrap_err().to_string();
         assert_eq!(error.matches(" in ").count(), 2, "{error}");
-        assert!(error.contains("lahja on smol in to 8 processes"), "{error}");
+        assert!(error.contains("lahja on smol in to 8 processes: there is no"), "{error}");
         assert!(error.contains("lahja on async-std in round trip, polling"), "{error}");
     }
 }

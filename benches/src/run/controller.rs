@@ -14,8 +14,8 @@ use crate::subject::Subject;
 ///
 /// # Errors
 ///
-/// There is nothing to measure, the results cannot be saved, or a subject has failed; everything
-/// else is saved then.
+/// There is nothing to measure, the results cannot be saved, which is tried before anything is
+/// measured, or a subject has failed; everything else is saved then.
 pub(super) fn run(subjects: &[&dyn Subject], options: &Options) -> Result<()> {
     let subjects: Vec<_> = subjects.iter().filter(|it| options.wants_subject(it.name())).collect();
     let mut results =
@@ -32,6 +32,7 @@ pub(super) fn run(subjects: &[&dyn Subject], options: &Options) -> Result<()> {
         if experiments.is_empty() {
             continue;
         }
+        report::prepare(&options.out)?;
         let mut group = empty(name, experiments, &subjects);
         for _ in 0..options.repeats {
             for experiment in &mut group.experiments {
