@@ -10,7 +10,7 @@
 //! `--quick` does a small part of the work once, to see that everything runs. `--only` and
 //! `--subject` take a part of a name; given again, they add to it. The tables are printed as they
 //! come; `DIR` gets `results.json` with what each repeat found, and a plot of each group of
-//! experiments. `plot FILE DIR` draws them again, and `check FILE` tells whether a figure is missing.
+//! experiments. `plot FILE DIR` draws them again, and `check FILE` tells what is missing, and why.
 //!
 //! *Polling*: the raw and the bare socket ask their kernel again and again, lahja as long as that
 //! pays; the system places the processes, since lahja does not poll where it has one core. *Parked*:

@@ -3,6 +3,7 @@
 mod svg;
 mod table;
 
+use std::error::Error;
 use std::fmt::Display;
 use std::fs;
 use std::path::Path;
@@ -15,19 +16,25 @@ pub(crate) use table::print;
 /// The name of the file with everything.
 pub(crate) const FILE: &str = "results.json";
 
-/// Makes the directory that results and plots are written to, if there is none.
+/// Makes the directory for the results, if there is none.
 ///
 /// # Errors
 ///
 /// It cannot be made.
 pub(crate) fn prepare(directory: &Path) -> Result<()> {
-    at(directory, fs::create_dir_all(directory))
+    fs::create_dir_all(directory).map_err(cannot("make", directory))
 }
 
-/// Writes everything into a directory that is there: the results and their plots.
+/// Writes everything into a directory: the results and their plots.
+///
+/// # Errors
+///
+/// Something cannot be written.
 pub(crate) fn save(results: &Results, directory: &Path) -> Result<()> {
+    prepare(directory)?;
     let file = directory.join(FILE);
-    at(&file, fs::write(&file, serde_json::to_string_pretty(results)? + "\n"))?;
+    let text = serde_json::to_string_pretty(results)? + "\n";
+    fs::write(&file, text).map_err(cannot("write", &file))?;
     plot(results, directory)
 }
 
@@ -37,39 +44,55 @@ pub(crate) fn save(results: &Results, directory: &Path) -> Result<()> {
 ///
 /// The file cannot be read, or holds something else.
 pub(crate) fn load(file: &Path) -> Result<Results> {
-    let text = at(file, fs::read_to_string(file))?;
-    at(file, serde_json::from_str(&text))
+    let text = fs::read_to_string(file).map_err(cannot("read", file))?;
+    serde_json::from_str(&text).map_err(cannot("find results in", file))
 }
 
-/// Draws a plot of each group into a directory that is there.
+/// Draws a plot of each group into a directory.
+///
+/// # Errors
+///
+/// One of them cannot be written.
 pub(crate) fn plot(results: &Results, directory: &Path) -> Result<()> {
+    prepare(directory)?;
     for group in &results.groups {
         let is_word = |c: char| c.is_ascii_alphanumeric();
         let words: Vec<_> =
             group.name.split(|c| !is_word(c)).filter(|word| !word.is_empty()).collect();
         let file = directory.join(words.join("-").to_lowercase()).with_extension("svg");
-        at(&file, fs::write(&file, svg::plot(group, results.repeats)))?;
+        fs::write(&file, svg::plot(group, results.repeats)).map_err(cannot("write", &file))?;
     }
     Ok(())
 }
 
-/// Says where an error is.
-fn at<T>(path: &Path, result: std::result::Result<T, impl Display>) -> Result<T> {
-    result.map_err(|error| format!("{}: {error}", path.display()).into())
+/// Says what an error kept from being done, and where.
+fn cannot<E: Display>(what: &str, path: &Path) -> impl FnOnce(E) -> Box<dyn Error + Send + Sync> {
+    move |error| format!("cannot {what} {}: {error}", path.display()).into()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::results::{GroupResults, Machine};
 
     #[test]
-    fn what_cannot_be_read_or_made_is_named() {
-        let null = Path::new("/dev/null");
-        let unread = load(null).unwrap_err().to_string();
-        assert!(unread.starts_with("/dev/null: EOF"), "{unread}");
-        let unmade = prepare(null).unwrap_err().to_string();
-        assert!(unmade.starts_with("/dev/null: File exists"), "{unmade}");
-        let absent = load(Path::new("/dev/null/none")).unwrap_err().to_string();
-        assert!(absent.starts_with("/dev/null/none: "), "{absent}");
+    fn what_cannot_be_read_is_named() {
+        let error = load(Path::new("/dev/null")).unwrap_err().to_string();
+        assert!(error.starts_with("cannot find results in /dev/null: "), "{error}");
+        let error = load(Path::new("/proc/no-results")).unwrap_err().to_string();
+        assert!(error.starts_with("cannot read /proc/no-results: "), "{error}");
+    }
+
+    #[test]
+    fn what_cannot_be_written_is_named() {
+        let error = prepare(Path::new("/dev/null")).unwrap_err().to_string();
+        assert!(error.starts_with("cannot make /dev/null: "), "{error}");
+        let group = GroupResults { name: "one way".to_owned(), experiments: Vec::new() };
+        let machine = Machine { cores: 2, kernel: String::new(), rustc: String::new() };
+        let results = Results { machine, repeats: 1, groups: vec![group] };
+        let error = save(&results, Path::new("/proc")).unwrap_err().to_string();
+        assert!(error.starts_with("cannot write /proc/results.json: "), "{error}");
+        let error = plot(&results, Path::new("/proc")).unwrap_err().to_string();
+        assert!(error.starts_with("cannot write /proc/one-way.svg: "), "{error}");
     }
 }

@@ -21,8 +21,8 @@ use options::Options;
 ///
 /// # Errors
 ///
-/// The command line says something else, or there is no place for the results. A subject that fails
-/// is reported among the results.
+/// The command line says something else, there is no place for the results, or a subject has failed;
+/// what the others did is saved then.
 pub fn main(subjects: &[&dyn Subject]) -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match &arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
@@ -37,9 +37,7 @@ pub fn main(subjects: &[&dyn Subject]) -> Result<()> {
             find(subjects, subject)?.child(&case, index.parse()?)
         }
         ["plot", file, directory] => {
-            let (results, directory) = (report::load(Path::new(file))?, Path::new(directory));
-            report::prepare(directory)?;
-            report::plot(&results, directory)
+            report::plot(&report::load(Path::new(file))?, Path::new(directory))
         }
         ["check", file] => check::check(&report::load(Path::new(file))?),
         options => controller::run(subjects, &Options::read(options)?),

@@ -6,7 +6,7 @@ use crate::plan::{Against, Experiment, Scale, groups};
 use crate::results::{Results, SubjectResults, Trouble};
 
 /// Checks that there is a positive figure for every experiment, of whatever it is compared with and
-/// of lahja on each runtime, and that none of these has failed in a later repeat.
+/// of lahja on each runtime, and that nothing went wrong in a later repeat of these.
 pub(super) fn check(results: &Results) -> Result<()> {
     let missing: Vec<String> = groups(&Scale::Quick)
         .iter()
@@ -29,15 +29,15 @@ fn missing(results: &Results, experiment: &Experiment) -> Vec<String> {
     }
     let mut found = results.groups.iter().flat_map(|group| &group.experiments);
     let found = found.find(|found| found.experiment.name == experiment.name);
-    let lacks = |subject| {
-        let why = lack(found.and_then(|found| found.subject(subject)))?;
+    let missing = |subject| {
+        let why = why_missing(found.and_then(|found| found.subject(subject)))?;
         Some(format!("{subject} in {}: {why}", experiment.name))
     };
-    subjects.into_iter().filter_map(lacks).collect()
+    subjects.into_iter().filter_map(missing).collect()
 }
 
 /// Says why there is no positive figure, or what went wrong after it.
-fn lack(subject: Option<&SubjectResults>) -> Option<&str> {
+fn why_missing(subject: Option<&SubjectResults>) -> Option<&str> {
     match subject {
         None => Some("it was not measured"),
         Some(SubjectResults {
@@ -76,12 +76,22 @@ mod tests {
     }
 
     #[test]
-    fn a_subject_that_has_failed_after_its_first_repeat_is_named() {
+    fn what_went_wrong_after_the_first_repeat_is_named() {
+        for trouble in [Trouble::Failed, Trouble::Cannot] {
+            let mut results = complete();
+            let trouble = Some(trouble("it broke".to_owned()));
+            results.groups[0].experiments[0].subjects[2].trouble = trouble;
+            let error = check(&results).unwrap_err().to_string();
+            assert!(error.ends_with(": lahja on smol in one way: it broke"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_subject_that_is_not_there_is_named() {
         let mut results = complete();
-        let trouble = Some(Trouble::Failed("it broke".to_owned()));
-        results.groups[0].experiments[0].subjects[2].trouble = trouble;
+        results.groups[0].experiments[0].subjects.remove(2);
         let error = check(&results).unwrap_err().to_string();
-        assert!(error.contains("lahja on smol in one way: it broke"), "{error}");
+        assert!(error.ends_with(": lahja on smol in one way: it was not measured"), "{error}");
     }
 
     #[test]

@@ -14,25 +14,28 @@ use crate::subject::Subject;
 ///
 /// # Errors
 ///
-/// There is nothing to measure, the results cannot be saved, which is tried before anything is
-/// measured, or a subject has failed; everything else is saved then.
+/// Nothing of that name can be measured, or the directory for the results cannot be made: nothing is
+/// measured then. The results cannot be written. Or a subject has failed: everything else is saved.
 pub(super) fn run(subjects: &[&dyn Subject], options: &Options) -> Result<()> {
     let subjects: Vec<_> = subjects.iter().filter(|it| options.wants_subject(it.name())).collect();
     let mut results =
         Results { machine: Machine::this()?, repeats: options.repeats, groups: Vec::new() };
+    let groups: Vec<_> = groups(&options.scale)
+        .into_iter()
+        .map(|group| options.wanted(group))
+        .filter(|group| !group.experiments.is_empty())
+        .collect();
+    if groups.is_empty() || subjects.is_empty() {
+        return Err("there is nothing of that name to measure".into());
+    }
+    report::prepare(&options.out)?;
     let Machine { cores, kernel, rustc } = &results.machine;
     println!(
         "{cores} cores, Linux {kernel}, {rustc}\n\
          cpu out, cpu in: processor time of the producer and of the consumers for each event \
          received, us"
     );
-    for group in groups(&options.scale) {
-        let Group { name, mut experiments } = group;
-        experiments.retain(|experiment| options.wants_experiment(name, &experiment.name));
-        if experiments.is_empty() {
-            continue;
-        }
-        report::prepare(&options.out)?;
+    for Group { name, experiments } in groups {
         let mut group = empty(name, experiments, &subjects);
         for _ in 0..options.repeats {
             for experiment in &mut group.experiments {
@@ -42,9 +45,6 @@ pub(super) fn run(subjects: &[&dyn Subject], options: &Options) -> Result<()> {
         group.sum_up();
         report::print(&group, options.repeats);
         results.groups.push(group);
-    }
-    if results.groups.is_empty() || subjects.is_empty() {
-        return Err("there is nothing of that name to measure".into());
     }
     report::save(&results, &options.out)?;
     println!("\nresults and plots are in {}", options.out.display());
@@ -76,6 +76,30 @@ fn repeat(experiment: &mut ExperimentResults, subjects: &[&&dyn Subject]) {
             Ok(Answer::Done(outcome)) => results.repeats.push(outcome),
             Ok(Answer::Cannot(why)) => results.trouble = Some(Trouble::Cannot(why)),
             Err(error) => results.trouble = Some(Trouble::Failed(error.to_string())),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::subjects::Raw;
+
+    fn error(arguments: &[&str]) -> String {
+        run(&[&Raw], &Options::read(arguments).unwrap()).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn nothing_is_measured_if_results_have_no_place() {
+        let error = error(&["--out", "/dev/null"]);
+        assert!(error.starts_with("cannot make /dev/null: "), "{error}");
+    }
+
+    #[test]
+    fn a_name_of_nothing_is_refused_before_a_place_is_made() {
+        for option in ["--only", "--subject"] {
+            let error = error(&["--out", "/dev/null", option, "nonsense"]);
+            assert_eq!(error, "there is nothing of that name to measure");
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::Result;
-use crate::plan::Scale;
+use crate::plan::{Group, Scale};
 
 /// Where results go if nothing else is said.
 const DIRECTORY: &str = "target/lahja-bench";
@@ -34,7 +34,7 @@ impl Options {
             let mut value = || arguments.next().ok_or(format!("{argument} needs a value"));
             match argument {
                 "--quick" => options.scale = Scale::Quick,
-                "--repeats" => options.repeats = value()?.parse()?,
+                "--repeats" => options.repeats = count(value()?)?,
                 "--only" => options.only.push((*value()?).to_owned()),
                 "--subject" => options.subjects.push((*value()?).to_owned()),
                 "--out" => options.out = (*value()?).into(),
@@ -47,13 +47,26 @@ impl Options {
         Ok(options)
     }
 
-    pub(super) fn wants_experiment(&self, group: &str, name: &str) -> bool {
+    /// Leaves of a group what is wanted.
+    pub(super) fn wanted(&self, mut group: Group) -> Group {
+        group.experiments.retain(|experiment| self.wants_experiment(group.name, &experiment.name));
+        group
+    }
+
+    fn wants_experiment(&self, group: &str, name: &str) -> bool {
         self.only.is_empty()
             || self.only.iter().any(|only| group.contains(&**only) || name.contains(&**only))
     }
 
     pub(super) fn wants_subject(&self, name: &str) -> bool {
         self.subjects.is_empty() || self.subjects.iter().any(|subject| name.contains(&**subject))
+    }
+}
+
+fn count(text: &str) -> Result<usize> {
+    match text.parse() {
+        Ok(0) | Err(_) => Err(format!("--repeats {text} is no number of repeats").into()),
+        Ok(count) => Ok(count),
     }
 }
 
@@ -79,6 +92,9 @@ mod tests {
     fn what_is_not_an_option_is_refused() {
         assert!(Options::read(&["--fast"]).is_err());
         assert!(Options::read(&["--repeats"]).is_err());
-        assert!(Options::read(&["--repeats", "many"]).is_err());
+        for count in ["many", "0", "-1"] {
+            let error = Options::read(&["--repeats", count]).unwrap_err().to_string();
+            assert_eq!(error, format!("--repeats {count} is no number of repeats"));
+        }
     }
 }
