@@ -5,7 +5,7 @@ mod table;
 
 use std::error::Error;
 use std::fmt::Display;
-use std::fs;
+use std::fs::{self, OpenOptions};
 use std::path::Path;
 
 use crate::Result;
@@ -16,13 +16,16 @@ pub(crate) use table::print;
 /// The name of the file with everything.
 pub(crate) const FILE: &str = "results.json";
 
-/// Makes the directory for the results, if there is none.
+/// Sees to it that results can be written into a directory. Those that are there stay.
 ///
 /// # Errors
 ///
-/// It cannot be made.
+/// They cannot.
 pub(crate) fn prepare(directory: &Path) -> Result<()> {
-    fs::create_dir_all(directory).map_err(cannot("make", directory))
+    make(directory)?;
+    let file = directory.join(FILE);
+    OpenOptions::new().create(true).append(true).open(&file).map_err(cannot("write", &file))?;
+    Ok(())
 }
 
 /// Writes everything into a directory: the results and their plots.
@@ -31,7 +34,7 @@ pub(crate) fn prepare(directory: &Path) -> Result<()> {
 ///
 /// Something cannot be written.
 pub(crate) fn save(results: &Results, directory: &Path) -> Result<()> {
-    prepare(directory)?;
+    make(directory)?;
     let file = directory.join(FILE);
     let text = serde_json::to_string_pretty(results)? + "\n";
     fs::write(&file, text).map_err(cannot("write", &file))?;
@@ -52,9 +55,9 @@ pub(crate) fn load(file: &Path) -> Result<Results> {
 ///
 /// # Errors
 ///
-/// One of them cannot be written.
+/// The directory cannot be made, or a plot cannot be written.
 pub(crate) fn plot(results: &Results, directory: &Path) -> Result<()> {
-    prepare(directory)?;
+    make(directory)?;
     for group in &results.groups {
         let is_word = |c: char| c.is_ascii_alphanumeric();
         let words: Vec<_> =
@@ -63,6 +66,10 @@ pub(crate) fn plot(results: &Results, directory: &Path) -> Result<()> {
         fs::write(&file, svg::plot(group, results.repeats)).map_err(cannot("write", &file))?;
     }
     Ok(())
+}
+
+fn make(directory: &Path) -> Result<()> {
+    fs::create_dir_all(directory).map_err(cannot("make", directory))
 }
 
 /// Says what an error kept from being done, and where.
@@ -87,6 +94,8 @@ mod tests {
     fn what_cannot_be_written_is_named() {
         let error = prepare(Path::new("/dev/null")).unwrap_err().to_string();
         assert!(error.starts_with("cannot make /dev/null: "), "{error}");
+        let error = prepare(Path::new("/proc")).unwrap_err().to_string();
+        assert!(error.starts_with("cannot write /proc/results.json: "), "{error}");
         let group = GroupResults { name: "one way".to_owned(), experiments: Vec::new() };
         let machine = Machine { cores: 2, kernel: String::new(), rustc: String::new() };
         let results = Results { machine, repeats: 1, groups: vec![group] };

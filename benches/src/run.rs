@@ -21,8 +21,8 @@ use options::Options;
 ///
 /// # Errors
 ///
-/// The command line says something else, there is no place for the results, or a subject has failed;
-/// what the others did is saved then.
+/// The command line says something else or names nothing, a file cannot be read or written, or results
+/// that are checked are not complete. Or a subject has failed: what the others did is saved then.
 pub fn main(subjects: &[&dyn Subject]) -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match &arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {

@@ -14,21 +14,13 @@ use crate::subject::Subject;
 ///
 /// # Errors
 ///
-/// Nothing of that name can be measured, or the directory for the results cannot be made: nothing is
-/// measured then. The results cannot be written. Or a subject has failed: everything else is saved.
+/// There is nothing to measure, or the results cannot be saved, both of which is tried first. Or a subject
+/// has failed: everything else is saved then.
 pub(super) fn run(subjects: &[&dyn Subject], options: &Options) -> Result<()> {
     let subjects: Vec<_> = subjects.iter().filter(|it| options.wants_subject(it.name())).collect();
     let mut results =
         Results { machine: Machine::this()?, repeats: options.repeats, groups: Vec::new() };
-    let groups: Vec<_> = groups(&options.scale)
-        .into_iter()
-        .map(|group| options.wanted(group))
-        .filter(|group| !group.experiments.is_empty())
-        .collect();
-    if groups.is_empty() || subjects.is_empty() {
-        return Err("there is nothing of that name to measure".into());
-    }
-    report::prepare(&options.out)?;
+    let groups = plan(&subjects, options)?;
     let Machine { cores, kernel, rustc } = &results.machine;
     println!(
         "{cores} cores, Linux {kernel}, {rustc}\n\
@@ -54,6 +46,21 @@ pub(super) fn run(subjects: &[&dyn Subject], options: &Options) -> Result<()> {
         0 => Ok(()),
         count => Err(format!("failures: {count}").into()),
     }
+}
+
+/// Returns what is to be measured. Nothing has been measured yet.
+///
+/// # Errors
+///
+/// It is nothing, or there is no place for the results.
+fn plan(subjects: &[&&dyn Subject], options: &Options) -> Result<Vec<Group>> {
+    let groups = groups(&options.scale).into_iter().map(|group| options.wanted(group));
+    let groups: Vec<_> = groups.filter(|group| !group.experiments.is_empty()).collect();
+    if groups.is_empty() || subjects.is_empty() {
+        return Err("there is nothing of that name to measure".into());
+    }
+    report::prepare(&options.out)?;
+    Ok(groups)
 }
 
 fn empty(name: &str, experiments: Vec<Experiment>, subjects: &[&&dyn Subject]) -> GroupResults {
@@ -85,21 +92,22 @@ mod tests {
     use super::*;
     use crate::subjects::Raw;
 
-    fn error(arguments: &[&str]) -> String {
-        run(&[&Raw], &Options::read(arguments).unwrap()).unwrap_err().to_string()
+    const ALL: &[&&dyn Subject] = &[&(&Raw as &dyn Subject)];
+
+    fn error(subjects: &[&&dyn Subject], arguments: &[&str]) -> String {
+        plan(subjects, &Options::read(arguments).unwrap()).unwrap_err().to_string()
     }
 
     #[test]
     fn nothing_is_measured_if_results_have_no_place() {
-        let error = error(&["--out", "/dev/null"]);
+        let error = error(ALL, &["--out", "/dev/null"]);
         assert!(error.starts_with("cannot make /dev/null: "), "{error}");
     }
 
     #[test]
-    fn a_name_of_nothing_is_refused_before_a_place_is_made() {
-        for option in ["--only", "--subject"] {
-            let error = error(&["--out", "/dev/null", option, "nonsense"]);
-            assert_eq!(error, "there is nothing of that name to measure");
-        }
+    fn nothing_to_measure_is_refused_before_a_place_is_made() {
+        let nothing = "there is nothing of that name to measure";
+        assert_eq!(error(ALL, &["--out", "/dev/null", "--only", "nonsense"]), nothing);
+        assert_eq!(error(&[], &["--out", "/dev/null"]), nothing);
     }
 }
