@@ -79,29 +79,31 @@ fn cannot<E: Display>(what: &str, path: &Path) -> impl FnOnce(E) -> Box<dyn Erro
 
 #[cfg(test)]
 mod tests {
+    use std::fmt::Debug;
+
     use super::*;
     use crate::results::{GroupResults, Machine};
 
+    /// Sees that something fails, and says what it could not do.
+    fn fails<T: Debug>(result: Result<T>, what: &str) {
+        let error = result.unwrap_err().to_string();
+        assert!(error.starts_with(&format!("cannot {what}: ")), "{error}");
+    }
+
     #[test]
     fn what_cannot_be_read_is_named() {
-        let error = load(Path::new("/dev/null")).unwrap_err().to_string();
-        assert!(error.starts_with("cannot find results in /dev/null: "), "{error}");
-        let error = load(Path::new("/proc/no-results")).unwrap_err().to_string();
-        assert!(error.starts_with("cannot read /proc/no-results: "), "{error}");
+        fails(load(Path::new("/dev/null")), "find results in /dev/null");
+        fails(load(Path::new("/proc/no-results")), "read /proc/no-results");
     }
 
     #[test]
     fn what_cannot_be_written_is_named() {
-        let error = prepare(Path::new("/dev/null")).unwrap_err().to_string();
-        assert!(error.starts_with("cannot make /dev/null: "), "{error}");
-        let error = prepare(Path::new("/proc")).unwrap_err().to_string();
-        assert!(error.starts_with("cannot write /proc/results.json: "), "{error}");
         let group = GroupResults { name: "one way".to_owned(), experiments: Vec::new() };
         let machine = Machine { cores: 2, kernel: String::new(), rustc: String::new() };
         let results = Results { machine, repeats: 1, groups: vec![group] };
-        let error = save(&results, Path::new("/proc")).unwrap_err().to_string();
-        assert!(error.starts_with("cannot write /proc/results.json: "), "{error}");
-        let error = plot(&results, Path::new("/proc")).unwrap_err().to_string();
-        assert!(error.starts_with("cannot write /proc/one-way.svg: "), "{error}");
+        fails(prepare(Path::new("/dev/null")), "make /dev/null");
+        fails(prepare(Path::new("/proc")), "write /proc/results.json");
+        fails(save(&results, Path::new("/proc")), "write /proc/results.json");
+        fails(plot(&results, Path::new("/proc")), "write /proc/one-way.svg");
     }
 }

@@ -29,11 +29,11 @@ fn missing(results: &Results, experiment: &Experiment) -> Vec<String> {
     }
     let mut found = results.groups.iter().flat_map(|group| &group.experiments);
     let found = found.find(|found| found.experiment.name == experiment.name);
-    let missing = |subject| {
+    let line = |subject| {
         let why = why_missing(found.and_then(|found| found.subject(subject)))?;
         Some(format!("{subject} in {}: {why}", experiment.name))
     };
-    subjects.into_iter().filter_map(missing).collect()
+    subjects.into_iter().filter_map(line).collect()
 }
 
 /// Says why there is no positive figure, or what went wrong after it.

@@ -14,13 +14,13 @@ use crate::subject::Subject;
 ///
 /// # Errors
 ///
-/// There is nothing to measure, or the results cannot be saved, both of which is tried first. Or a subject
-/// has failed: everything else is saved then.
+/// There is nothing to measure, or the results cannot be saved, which is seen before anything is measured
+/// unless it changes meanwhile. Or a subject has failed: everything else is saved then.
 pub(super) fn run(subjects: &[&dyn Subject], options: &Options) -> Result<()> {
     let subjects: Vec<_> = subjects.iter().filter(|it| options.wants_subject(it.name())).collect();
     let mut results =
         Results { machine: Machine::this()?, repeats: options.repeats, groups: Vec::new() };
-    let groups = plan(&subjects, options)?;
+    let groups = prepare(&subjects, options)?;
     let Machine { cores, kernel, rustc } = &results.machine;
     println!(
         "{cores} cores, Linux {kernel}, {rustc}\n\
@@ -48,12 +48,12 @@ pub(super) fn run(subjects: &[&dyn Subject], options: &Options) -> Result<()> {
     }
 }
 
-/// Returns what is to be measured. Nothing has been measured yet.
+/// Returns what is to be measured, once there is a place for the results.
 ///
 /// # Errors
 ///
 /// It is nothing, or there is no place for the results.
-fn plan(subjects: &[&&dyn Subject], options: &Options) -> Result<Vec<Group>> {
+fn prepare(subjects: &[&&dyn Subject], options: &Options) -> Result<Vec<Group>> {
     let groups = groups(&options.scale).into_iter().map(|group| options.wanted(group));
     let groups: Vec<_> = groups.filter(|group| !group.experiments.is_empty()).collect();
     if groups.is_empty() || subjects.is_empty() {
@@ -92,22 +92,22 @@ mod tests {
     use super::*;
     use crate::subjects::Raw;
 
-    const ALL: &[&&dyn Subject] = &[&(&Raw as &dyn Subject)];
+    const RAW: &[&&dyn Subject] = &[&(&Raw as &dyn Subject)];
 
     fn error(subjects: &[&&dyn Subject], arguments: &[&str]) -> String {
-        plan(subjects, &Options::read(arguments).unwrap()).unwrap_err().to_string()
+        prepare(subjects, &Options::read(arguments).unwrap()).unwrap_err().to_string()
     }
 
     #[test]
     fn nothing_is_measured_if_results_have_no_place() {
-        let error = error(ALL, &["--out", "/dev/null"]);
+        let error = error(RAW, &["--out", "/dev/null"]);
         assert!(error.starts_with("cannot make /dev/null: "), "{error}");
     }
 
     #[test]
     fn nothing_to_measure_is_refused_before_a_place_is_made() {
         let nothing = "there is nothing of that name to measure";
-        assert_eq!(error(ALL, &["--out", "/dev/null", "--only", "nonsense"]), nothing);
+        assert_eq!(error(RAW, &["--out", "/dev/null", "--only", "nonsense"]), nothing);
         assert_eq!(error(&[], &["--out", "/dev/null"]), nothing);
     }
 }
